@@ -1,0 +1,121 @@
+"""What a conversation may ask of us. Whatever fails here, the caller goes on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+
+from call_router import numbers
+from call_router.call import Call, Event, fold
+from call_router.fact import Fact
+from call_router.policy import FAILED, CentreState, decide
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from call_router.fact import JSON
+    from call_router.policy import Asked, Decision, Rules
+    from call_router.seats import SeatFact
+
+log = structlog.get_logger()
+
+UNKNOWN = CentreState(idle=None, staffed=None, waiting=None)
+
+
+class Books(Protocol):
+    """Where facts are kept; db/books.py is the real one."""
+
+    def record(self, *facts: Fact | SeatFact) -> None:
+        """Keep `facts`; return once they are durable, or could not be made so. Never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """A call that has just reached a flow, in the words of the dialplan (already filtered)."""
+
+    call_id: str
+    flow: str
+    trunk: str = ""
+    dialled: str = ""
+    num: str = ""
+    name: str = ""
+    pres: str = ""
+    from_user: str = ""
+    pai: str = ""
+    sip_call_id: str = ""
+    recording: str = ""
+
+
+class Desk:
+    """The desk of one process; safe for many threads.
+
+    `clock` returns aware time in the centre's zone (rules may speak of hours); `centre_state`
+    returns what is known of the seats now. Building one reads the number tables, so that no
+    caller waits for them (see numbers.preload).
+    """
+
+    def __init__(
+        self,
+        books: Books,
+        rules: Rules,
+        clock: Callable[[], datetime],
+        centre_state: Callable[[], CentreState],
+    ) -> None:
+        self._books = books
+        self._rules = rules
+        self._clock = clock
+        self._centre_state = centre_state
+        numbers.preload()
+
+    def receive(self, ring: Ring) -> Call:
+        """Return the call that rings; its row is durable before this returns.
+
+        Raises NotAFact only for a call without an id. Trouble of the books is theirs alone.
+        """
+        told: dict[str, JSON] = asdict(ring)
+        del told["call_id"]
+        fact = Fact(ring.call_id, self._clock(), Event.RING, data=told)
+        self._books.record(fact)
+        return fold([fact])
+
+    def note(self, call_id: str, what: str, why: str = "", **data: JSON) -> None:
+        """Keep what happened to a call: an Event of call.py or a note."""
+        self._books.record(Fact(call_id, self._clock(), what, why, data))
+
+    def decide(self, call: Call, asked: Asked) -> Decision:
+        """Return who takes the call. Never raises: a fault of ours opens the gate."""
+        now = self._clock()
+        try:
+            return decide(self._rules, asked, call.caller, self._centre(), now)
+        except Exception:
+            # For the caller: straight to a human on the open lane, as if a key had been pressed.
+            log.exception("policy.failed", call_id=call.call_id)
+            return FAILED
+
+    def hand_over(self, call: Call, decision: Decision, route: str) -> None:
+        """Keep the decision; only when this has returned may the route be set."""
+        self.note(
+            call.call_id,
+            Event.HAND_OVER,
+            decision.why,
+            lane=decision.lane,
+            priority=decision.priority,
+            rule=decision.rule,
+            route=route,
+            why_en=decision.why_en,
+        )
+
+    def end(self, call_id: str, name: str) -> None:
+        """Keep that the flow ends this call, by name; Asterisk then tells the end itself."""
+        self.note(call_id, "hang_up", name=name)
+
+    def _centre(self) -> CentreState:
+        try:
+            return self._centre_state()
+        except Exception:
+            # For the caller: the rules go by what was asked alone.
+            log.exception("centre_state.failed")
+            return UNKNOWN

@@ -1,0 +1,214 @@
+"""The keeper: a small program beside the calls that keeps the books, the seats and the disk true.
+
+It holds no call. Killed at any moment it leaves callers untouched, and started again it goes on
+where the database says it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from agi.errors import ManagerError
+from agi.manager import Manager
+from call_router.call import Event
+from centre import house
+from centre.conversations import QUEUE
+from centre.keeping import recorder
+from centre.keeping import seats as seat_keeping
+from centre.keeping.disk import DiskWatch
+from centre.keeping.journal import JournalReader
+from centre.keeping.sweeper import Sweeper
+from centre.openings import open_books, open_database
+from db import calls, seats
+from db.store import StoreError, reading
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from agi.message import Message
+    from centre.settings import Settings
+
+log = structlog.get_logger()
+
+JOURNAL_EVERY_S = 0.1
+SPOOL_EVERY_S = 1.0
+SWEEP_EVERY_S = 2.0
+DISK_EVERY_S = 5.0
+RECORDING_SETTLES_S = 1.0
+"""MixMonitor's last bytes reach the file about 50 ms after the hang-up (asterisk.md section 1)."""
+
+TROUBLE = (StoreError, SQLAlchemyError, ManagerError, TimeoutError, OSError)
+"""What passes: the round is tried again, and nothing of what it would have done is lost."""
+
+
+class Keeper:
+    """One centre's keeper. `run` ends when it is cancelled."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._engine = open_database(settings)
+        self._books = open_books(settings)
+        places = house.directories(settings, settings.data_dir)
+        self._recordings = places.recordings
+        self._journal = JournalReader(places.journal, self._engine, settings.centre_id)
+        self._sweeper = Sweeper()
+        self._disk = DiskWatch(settings)
+        self._manager = Manager(
+            "127.0.0.1",
+            settings.ami_port,
+            house.AMI_USER,
+            house.ami_secret(settings),
+            self._on_event,
+            self._on_connected,
+        )
+        self._asterisk_began: datetime | None = None
+        self._to_finish: asyncio.Queue[str] = asyncio.Queue()
+        self._troubles: set[str] = set()
+
+    async def run(self) -> None:
+        """Keep until cancelled. What fails in one task is logged once and tried again."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._manager.run())
+            tasks.create_task(self._every(JOURNAL_EVERY_S, "journal", self._read_journal))
+            tasks.create_task(self._every(SPOOL_EVERY_S, "spool", self._merge_spool))
+            tasks.create_task(self._every(SWEEP_EVERY_S, "sweep", self._sweep))
+            tasks.create_task(self._every(DISK_EVERY_S, "disk", self._watch_disk))
+            tasks.create_task(self._finish_recordings())
+
+    async def _every(self, seconds: float, what: str, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await work()
+                if what in self._troubles:
+                    self._troubles.discard(what)
+                    log.info("keeper mended", what=what)
+            except Exception as trouble:
+                # Callers: unaffected; the round is tried again, and said once, not each time.
+                if what not in self._troubles:
+                    self._troubles.add(what)
+                    expected = isinstance(trouble, TROUBLE)
+                    log.error(
+                        "keeper cannot",
+                        what=what,
+                        why=str(trouble)[:300],
+                        exc_info=None if expected else trouble,
+                    )
+            await asyncio.sleep(seconds)
+
+    async def _read_journal(self) -> None:
+        for fact in await asyncio.to_thread(self._journal.read):
+            if fact.what == Event.ENDED:
+                self._to_finish.put_nowait(fact.call_id)
+
+    async def _merge_spool(self) -> None:
+        merged = await asyncio.to_thread(self._books.merge)
+        if merged:
+            log.info("spool merged", facts=merged)
+
+    async def _sweep(self) -> None:
+        if not self._manager.connected or self._journal.behind_bytes:
+            return  # without Asterisk's account nothing may be concluded
+
+        def read_open() -> list[calls.Call]:
+            with reading(self._engine) as connection:
+                return calls.open_calls(connection, self._settings.centre_id)
+
+        open_calls = await asyncio.to_thread(read_open)
+        shown = await self._manager.collect(
+            "CoreShowChannels", complete_event="CoreShowChannelsComplete"
+        )
+        channels = {message.get("Uniqueid") for message in shown}
+        facts = self._sweeper.round(open_calls, channels, self._asterisk_began)
+        if facts:
+            await asyncio.to_thread(self._books.record, *facts)
+            for fact in facts:
+                self._to_finish.put_nowait(fact.call_id)
+
+    async def _watch_disk(self) -> None:
+        if await asyncio.to_thread(self._disk.look, self._recordings):
+            await self._say_whether_to_record()
+
+    async def _say_whether_to_record(self) -> None:
+        record = "yes" if self._disk.may_record else "no"
+        await self._manager.action("Setvar", Variable="SIAGA_RECORD", Value=record)
+
+    async def _on_connected(self) -> None:
+        """Asterisk is there (again): learn when it started, give it back what it forgot."""
+        status = await self._manager.action("CoreStatus")
+        began = f"{status.get('CoreStartupDate')} {status.get('CoreStartupTime')}"
+        self._asterisk_began = datetime.fromisoformat(began).astimezone(UTC)
+        await self._say_whether_to_record()
+
+        def read_seats() -> list[seats.Seat]:
+            with reading(self._engine) as connection:
+                return seats.current(connection, self._settings.centre_id)
+
+        restored = await seat_keeping.restore_members(
+            self._manager, QUEUE, await asyncio.to_thread(read_seats)
+        )
+        log.info("asterisk connected", began=began, seats_restored=restored)
+
+    async def _on_event(self, event: Message) -> None:
+        fact = seat_keeping.no_answer(event)
+        if fact is None:
+            return
+        log.warning("seat paused, it rang and nobody answered", seat=fact.seat)
+        await asyncio.to_thread(self._books.record, fact)
+        await seat_keeping.tell_deaf_phone(self._manager, fact.seat, self._settings.language)
+
+    async def _finish_recordings(self) -> None:
+        """Finish what a stopped keeper left, then each recording as its call ends."""
+        await self._every_once("recordings", self._queue_unfinished)
+        while True:
+            call_id = await self._to_finish.get()
+            await asyncio.sleep(RECORDING_SETTLES_S)
+            await self._every_once("recording", partial(self._finish_one, call_id))
+
+    async def _every_once(self, what: str, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except TROUBLE as trouble:
+            # The next start of the keeper takes it up again.
+            log.error("keeper cannot", what=what, why=str(trouble)[:300])  # noqa: TRY400 # passes
+
+    async def _queue_unfinished(self) -> None:
+        def read_unfinished() -> list[str]:
+            with reading(self._engine) as connection:
+                return calls.unrecorded(connection, self._settings.centre_id)
+
+        for call_id in await asyncio.to_thread(read_unfinished):
+            self._to_finish.put_nowait(call_id)
+
+    async def _finish_one(self, call_id: str) -> None:
+        def read_call() -> calls.Call | None:
+            with reading(self._engine) as connection:
+                return calls.get(connection, self._settings.centre_id, call_id)
+
+        call = await asyncio.to_thread(read_call)
+        if call is None or not call.recording or call.recorded:
+            return
+        fact = await asyncio.to_thread(recorder.finish, self._recordings, call)
+        await asyncio.to_thread(self._books.record, fact)
+
+
+def run(settings: Settings) -> None:
+    """Keep until SIGTERM or SIGINT."""
+
+    async def main() -> None:
+        keeper = asyncio.create_task(Keeper(settings).run())
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, keeper.cancel)
+        try:
+            await keeper
+        except asyncio.CancelledError:
+            log.info("keeper stopped")
+
+    asyncio.run(main())

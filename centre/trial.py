@@ -1,0 +1,298 @@
+"""A whole centre on loopback with its own free ports: what demo, stories and benches stand on.
+
+Everything in it is real: the same programs, the same configuration, a real Asterisk. Only the
+waits are shorter than a city's, so that a story is told in seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from socket import SOCK_DGRAM
+from typing import TYPE_CHECKING, Any, Self
+
+from call_router.policy_file import SHIPPED
+from centre import house, settings
+from centre.actors.phone import Phone
+from centre.centre import Centre, free_port
+from centre.openings import open_database
+from db import calls
+from db.store import reading
+from ivr_flows.sounds import build
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from centre.actors.deeds import Deed
+    from centre.actors.phone import AnswerAfter, Busy, Line, NeverAnswer, RejectWith
+
+TRUNK_IP = "127.0.0.2"
+PHONE_IP = "127.0.0.3"
+OUTSIDE_IP = "127.0.0.8"
+TRUNK = "demo"
+TEST_NUMBER = "1120"
+PINS = {"101": "1101", "102": "1102", "103": "1103"}
+NAMES = {"101": "Alice", "102": "Bambang", "103": "Citra"}
+QUICK: Mapping[str, int] = {"queue_wait_s": 10, "ring_s": 5, "ring_all_s": 5, "outside_s": 15}
+"""The shortest waits the policy's own bounds allow."""
+RTP_PORTS = 2000
+
+
+class NotInTimeError(AssertionError):
+    """What was waited for did not become true; the message says what, and what was there."""
+
+
+def until(
+    what: str, true: Callable[[], Any], within_s: float = 15.0, every_s: float = 0.05
+) -> Any:
+    """Return the first truthy value of `true()`. Raises NotInTimeError after `within_s`."""
+    deadline = time.monotonic() + within_s
+    while True:
+        if value := true():
+            return value
+        if time.monotonic() > deadline:
+            raise NotInTimeError(f"not within {within_s:.0f} s: {what}")
+        time.sleep(every_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How a trial centre differs from the usual one."""
+
+    limits: Mapping[str, int] = ()  # type: ignore[assignment]
+    ring_all: tuple[str, ...] = ()
+    outside: bool = False
+    phones: int = 3
+    changes: Mapping[str, Mapping[str, Any]] = ()  # type: ignore[assignment]
+
+
+class TrialCentre:
+    """A centre that lives for the length of a `with` block.
+
+    `folder` is kept when given, else temporary. `say` hears the steps of the setting up.
+    """
+
+    def __init__(
+        self,
+        shape: Shape | None = None,
+        folder: Path | None = None,
+        say: Callable[[str], None] = lambda _words: None,
+    ) -> None:
+        self.shape = shape or Shape()
+        self._own = folder is None
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="siaga-"))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o755)
+        self._say = say
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self.outside_port = free_port(SOCK_DGRAM, OUTSIDE_IP)
+        self.settings_file = self._write_settings()
+        self.settings = settings.load(self.settings_file)
+        _borrow_sounds(self.settings)
+        self.house = house.prepare(self.settings, say)
+        self.centre = Centre(self.house, self.settings_file, tied=True)
+        self.engine = open_database(self.settings)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        try:
+            self._wait(self.centre.start())
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._wait(self.centre.stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self.engine.dispose()
+        if self._own:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _wait(self, deed: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(deed, self._loop).result(120)
+
+    @property
+    def sip(self) -> tuple[str, int]:
+        """Where trunks and phones reach this centre."""
+        return self.settings.sip_host, self.settings.sip_port
+
+    def pid(self, program: str) -> int:
+        """The process id of one of the centre's programs."""
+        return self.centre.supervisor.pid(program)
+
+    def asterisk(self, command: str) -> str:
+        """Ask this centre's Asterisk on its own console."""
+
+        async def ask() -> str:
+            asking = await asyncio.create_subprocess_exec(
+                *self.house.asterisk_command("-rx", command),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+            return (await asking.communicate())[0].decode(errors="replace")
+
+        return str(self._wait(ask()))
+
+    def phone(
+        self,
+        number: str,
+        plan: tuple[Deed, ...],
+        *,
+        answer: AnswerAfter | NeverAnswer | RejectWith | Busy | None = None,
+        **more: Any,
+    ) -> Phone:
+        """A call-taker's phone of this centre; `start` makes it ring-able, `sign_in` staffs it."""
+        given = {} if answer is None else {"answer": answer}
+        return Phone(
+            NAMES.get(number, number),
+            number,
+            f"pw-{number}",
+            self.sip,
+            plan=plan,
+            local_ip=PHONE_IP,
+            **given,
+            **more,
+        )
+
+    def police(self, plan: tuple[Deed, ...]) -> Line:
+        """The outside number of this centre (Shape.outside), ready to answer."""
+        police = Phone(
+            "Polisi",
+            "110",
+            "",
+            self.sip,
+            plan=plan,
+            local_ip=OUTSIDE_IP,
+            sip_port=self.outside_port,
+        )
+        return police.start(register=False)
+
+    def sign_in(self, phone: Phone) -> None:
+        """Dial *11 and the PIN on this phone; return once it is a member of the queue."""
+        with phone.dial("*11", f"{PINS[phone.user]}#", wait_s=15.0) as dialling:
+            dialling.wait_ended(20.0)
+        until(f"{phone.user} is signed in", lambda: self._is_ready(phone.user), 5.0, 0.2)
+
+    def _is_ready(self, number: str) -> bool:
+        shown = self.asterisk("queue show 112").splitlines()
+        return any(f"PJSIP/{number})" in line and "paused" not in line for line in shown)
+
+    def call(self, sip_call_id: str) -> calls.Call | None:
+        """The row of a call, by the Call-ID of its INVITE."""
+        with reading(self.engine) as connection:
+            for call in calls.recent(connection, self.settings.centre_id, 500):
+                if call.sip_call_id == sip_call_id:
+                    return call
+        return None
+
+    def calls(self) -> list[calls.Call]:
+        """Every call of this centre (up to 100,000), the newest first."""
+        with reading(self.engine) as connection:
+            return calls.recent(connection, self.settings.centre_id, 100_000)
+
+    def told(self, call: calls.Call) -> list[str]:
+        """What happened to a call, in order: the `what` of its timeline."""
+        return [entry.fact.what for entry in self.timeline(call)]
+
+    def timeline(self, call: calls.Call) -> list[calls.Entry]:
+        """All that is known of a call, by time."""
+        with reading(self.engine) as connection:
+            return calls.timeline_of(connection, self.settings.centre_id, call.call_id)
+
+    def ended(self, sip_call_id: str, within_s: float = 15.0) -> calls.Call:
+        """Wait for the ending of a call; return its row."""
+
+        def over() -> calls.Call | None:
+            call = self.call(sip_call_id)
+            return call if call is not None and call.ending is not None else None
+
+        with suppress(NotInTimeError):
+            return until("", over, within_s)  # type: ignore[no-any-return]
+        raise NotInTimeError(f"call {sip_call_id} has no ending: {self.call(sip_call_id)}")
+
+    def recorded(self, sip_call_id: str, within_s: float = 15.0) -> calls.Call:
+        """Wait until the recording of an ended call is hashed and measured; return its row."""
+        self.ended(sip_call_id, within_s)
+
+        def finished() -> calls.Call | None:
+            call = self.call(sip_call_id)
+            return call if call is not None and call.recorded else None
+
+        return until("the recording is finished", finished, within_s)  # type: ignore[no-any-return]
+
+    def recording(self, call: calls.Call, leg: str = "") -> Path:
+        """The path of a call's recording: "" both mixed, "-caller", "-other"."""
+        return self.settings.folder("recordings") / f"{call.recording}{leg}.wav"
+
+    def _write_settings(self) -> Path:
+        policy = SHIPPED.read_text(encoding="utf-8")
+        for name, value in {**QUICK, **dict(self.shape.limits)}.items():
+            policy, found = re.subn(rf"(?m)^{name} = \d+", f"{name} = {value}", policy)
+            if not found:
+                raise ValueError(f"the policy has no limit {name}")
+        policy_file = self.folder / "policy.toml"
+        policy_file.write_text(policy, encoding="utf-8")
+        rtp = free_port(SOCK_DGRAM) % 20_000 + 30_000
+        agi, standby, ami = free_port(), free_port(), free_port()
+        numbers = sorted(PINS)[: self.shape.phones]
+        text = f"""
+[centre]
+id = "demo"
+name = "112 Demo"
+data_dir = "{self.folder}"
+[asterisk]
+use = "auto"
+sip = "127.0.0.1:{free_port(SOCK_DGRAM)}"
+rtp = [{rtp}, {rtp + RTP_PORTS}]
+[programs]
+agi_ports = [{agi}, {standby}]
+ami_port = {ami}
+[[trunks]]
+name = "{TRUNK}"
+addresses = ["{TRUNK_IP}"]
+numbers = {{ 112 = "112", {TEST_NUMBER} = "test" }}
+[flows]
+policy = "{policy_file}"
+[recordings]
+warn_below_gib = 0.5
+stop_below_gib = 0.1
+[ring_all]
+phones = {list(self.shape.ring_all)}
+"""
+        for number in numbers:
+            text += f"""
+[[call_takers]]
+id = "{number}"
+name = "{NAMES[number]}"
+pin = "{PINS[number]}"
+password = "pw-{number}"
+networks = ["127.0.0.0/8"]
+"""
+        if self.shape.outside:
+            text += f"""
+[[outside]]
+name = "polisi"
+number = "110"
+address = "{OUTSIDE_IP}:{self.outside_port}"
+"""
+        path = self.folder / "siaga.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+
+def _borrow_sounds(centre: settings.Settings) -> None:
+    """Take the prompts that an earlier trial made; `prepare` makes anew what has changed."""
+    cache = Path(tempfile.gettempdir()) / "siaga-112-prompts"
+    build(centre.flows_dir / "prompts", cache)
+    shutil.copytree(cache, centre.folder("sounds"), dirs_exist_ok=True)

@@ -1,0 +1,1 @@
+"""What the caller hears: flows an admin edits, and the little machine that plays them."""
