@@ -1,3 +1,4 @@
+# ruff: noqa: N818 # each is named for what happened to the caller
 """What can go wrong on the wire to Asterisk, and what it means for the caller.
 
 The names on the left are pyst2's, ours say the same thing more precisely::

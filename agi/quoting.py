@@ -32,15 +32,20 @@ def text(value: object) -> str:
 
 
 def command_line(command: str, args: tuple[object, ...], longest: int) -> bytes:
-    """Compose one command line of at most `longest` bytes, newline included.
+    """Compose one command line; raises as `wire_bytes` does."""
+    while args and args[-1] == "":  # pyst2 means "not given" by an empty last argument
+        args = args[:-1]
+    words = [arg if type(arg) is Quoted else _as_word(arg) for arg in args]
+    return wire_bytes(" ".join([command, *words]), longest)
+
+
+def wire_bytes(line: str, longest: int) -> bytes:
+    """Give a line and its newline as at most `longest` bytes.
 
     Raises Refused for a control character (a newline cannot be escaped and would begin a second
     command), for half a character, and for a line Asterisk would cut in two.
     """
-    while args and args[-1] == "":  # pyst2 means "not given" by an empty last argument
-        args = args[:-1]
-    line = " ".join([command, *[arg if type(arg) is Quoted else _as_word(arg) for arg in args]])
-    if _CONTROL.search(line):
+    if not line.isprintable() and _CONTROL.search(line):
         raise Refused("a control character would end the command and begin another")
     try:
         wire = f"{line}\n".encode("utf-8", "surrogateescape")

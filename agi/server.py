@@ -109,7 +109,7 @@ class Server:
             start_new_thread(self._accept_callers, (listener,))
 
     def report(self) -> None:
-        """Log how many callers were refused since the last report, if any; call it now and then."""
+        """Log how many callers were refused since the last report; call it now and then."""
         refused, self._refused = self._refused, 0
         if refused:
             log.error("callers refused", callers=refused, slots=self._settings.slots)
@@ -227,7 +227,7 @@ class Server:
             facts.fail("too slow", str(error))
         except ProtocolError as error:
             facts.fail("not the protocol", str(error))
-        except BaseException as error:  # even SystemExit must not touch the other callers
+        except BaseException as error:  # noqa: BLE001 # even SystemExit must not touch other callers
             facts.fail("crashed", type(error).__name__)
             facts.stack = traceback.extract_tb(error.__traceback__)
         if facts.session:

@@ -24,7 +24,7 @@ from agi.errors import (
     UnknownCommand,
     WrongUsage,
 )
-from agi.quoting import Quoted, command_line, longest_command, quote, text
+from agi.quoting import Quoted, command_line, longest_command, quote, text, wire_bytes
 from agi.wire import Limits, Wire
 
 Reply = dict[str, tuple[str, str]]
@@ -112,24 +112,12 @@ class Session(AGI):  # type: ignore[misc] # pyst2 ships no types
 
     def execute(self, command: str, *args: object) -> Reply:
         """Send one command and give its reply. Raises any error of `agi.errors`' first tree."""
-        if self._over is not None:
-            raise type(self._over)(*self._over.args)
-        line = command_line(command, args, self._max_command)
-        allowed_s, self._allowed_s = self._allowed_s or self.limits.command_s, None
-        now = time.monotonic()
-        if now >= self._ends_at:
-            self._over = DeadlineExceeded("the conversation has taken longer than it may")
-            raise self._over
-        deadline = min(now + allowed_s, self._ends_at)
-        try:
-            # SET VARIABLE asks nothing: what is stale then is found before the next question.
-            if self._wire.waiting(look=command != "SET VARIABLE"):
-                self._clear_stale_input()
-            answer = self._wire.ask(line, now, deadline)
-            return self._simple(command, answer) or self._read_reply(command, answer, deadline)
-        except (Hangup, DeadlineExceeded, ProtocolError) as error:
-            self._over = error
-            raise
+        return self._ask(command, command_line(command, args, self._max_command))
+
+    def set_variable(self, name: str, value: object) -> None:
+        """Set a variable or write a dialplan function; most commands of a call are this one."""
+        words = f"SET VARIABLE {quote(name)} {quote(value)}"
+        self._ask("SET VARIABLE", wire_bytes(words, self._max_command))
 
     def test_hangup(self) -> None:
         """Raise if this session is over; pyst2 looked whether a signal had come."""
@@ -194,11 +182,27 @@ class Session(AGI):  # type: ignore[misc] # pyst2 ships no types
         if "agi_channel" not in env and "agi_network" not in env:
             raise ProtocolError("this is not Asterisk speaking")
 
-    def _simple(self, command: str, line: bytes) -> Reply | None:
-        """Parse the answer that nearly every command gets, without a search."""
-        value = _SIMPLE.get(line)
-        if value is None or (value == "1" and command == "EXEC"):
-            return None
+    def _ask(self, command: str, line: bytes) -> Reply:
+        if self._over is not None:
+            raise type(self._over)(*self._over.args)
+        allowed_s, self._allowed_s = self._allowed_s or self.limits.command_s, None
+        now = time.monotonic()
+        if now >= self._ends_at:
+            self._over = DeadlineExceeded("the conversation has taken longer than it may")
+            raise self._over
+        deadline = min(now + allowed_s, self._ends_at)
+        try:
+            # SET VARIABLE asks nothing: what is stale then is found before the next question.
+            if self._wire.waiting(look=command != "SET VARIABLE"):
+                self._clear_stale_input()
+            answer = self._wire.ask(line, now, deadline)
+            # The answer that nearly every command gets needs no search.
+            value = _SIMPLE.get(answer)
+            if value is None or command == "EXEC":
+                return self._read_reply(command, answer, deadline)
+        except (Hangup, DeadlineExceeded, ProtocolError) as error:
+            self._over = error
+            raise
         return {"result": (value, "")}
 
     def _read_reply(self, command: str, line: bytes, deadline: float) -> Reply:

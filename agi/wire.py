@@ -181,7 +181,7 @@ def say_and_close(sock: socket.socket, last_words: bytes) -> None:
         if last_words:
             sock.send(last_words, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
             sock.shutdown(socket.SHUT_WR)
-        sock.recv(65_536, socket.MSG_DONTWAIT)
+            sock.recv(65_536, socket.MSG_DONTWAIT)
 
 
 def set_timeout(sock: socket.socket, option: int, seconds: float) -> None:

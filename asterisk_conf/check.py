@@ -1,4 +1,8 @@
-"""What must hold before Asterisk may read a configuration of ours."""
+"""What must hold of a `Plan` before any of it may reach a configuration file of Asterisk.
+
+A value that could be read as configuration (a line break, a comment's semicolon, a bracket, a
+`${...}`) is refused here, not escaped: Asterisk's files know no escape that all of them honour.
+"""
 
 from __future__ import annotations
 
@@ -6,49 +10,61 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING
 
-from asterisk_conf.modules import APPLICATIONS, FUNCTIONS
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from asterisk_conf.plan import Outside, Phone, Plan, Trunk
 
 CODECS = ("alaw", "ulaw")
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
+_LANGUAGE = re.compile(r"[a-z]{2}(_[A-Z]{2})?")
 _NUMBER = re.compile(r"[0-9]{1,15}")
+_PAUSE = re.compile(r"2[0-9]")
 _SECRET = re.compile(r"[!-~]{1,128}")
-_HEADER = re.compile(r"^\[([^\]]+)\]", re.MULTILINE)
-_STEP = re.compile(r"^\s*(?:exten\s*=>\s*([^,]+),|same\s*=>\s*)([^,]+),\s*(\w+)\((.*)$")
-_FUNCTION = re.compile(r"\$\{([A-Z_]{2,})\(")
-_GOTO = re.compile(r"\b(?:Goto|Gosub|GotoIf|GosubIf)\((?:[^?]*\?)?([^)]*)\)")
+_CONF_SIGNS = frozenset(";[]")
+_PATH = re.compile(r"/[A-Za-z0-9._/+@-]*")
+_ADDRESS_SIGNS = re.compile(r"[0-9A-Fa-f.:/]+")
 
 
 def problems_in_plan(plan: Plan) -> list[str]:
     """Every value that must not reach a conf file, each with what to do about it."""
-    return list(_plan_problems(plan))
+    return [
+        *_centre_problems(plan),
+        *_trunks_problems(plan),
+        *_phones_problems(plan),
+        *_outsides_problems(plan),
+        *_folder_problems(plan),
+    ]
 
 
-def _plan_problems(plan: Plan) -> Iterator[str]:
-    if not _WORD.fullmatch(plan.centre_id):
-        yield f"centre id {plan.centre_id!r}: use letters, digits, - and _ (up to 40)"
+def _centre_problems(plan: Plan) -> Iterator[str]:
+    for whose, word in (("centre id", plan.centre_id), ("queue", plan.queue)):
+        if not _WORD.fullmatch(word):
+            yield f"{whose} {word!r}: use letters, digits, - and _ (up to 40)"
+    if not _LANGUAGE.fullmatch(plan.language):
+        yield f"language {plan.language!r}: two letters, such as id or en"
+    if not _WORD.fullmatch(plan.ami_user) or not _is_secret(plan.ami_secret):
+        yield "the manager account: a name of letters and digits, a secret without spaces"
+    for pause in plan.pause_reasons:
+        if not _PAUSE.fullmatch(pause.code):
+            yield f"pause {pause.code!r}: a pause's star code is 20 to 29"
+    yield from _address_problems("sip", (plan.sip_host,))
+    if plan.external_address:
+        yield from _address_problems("external_address", (plan.external_address,))
+    yield from _address_problems("local_networks", plan.local_networks)
+
+
+def _trunks_problems(plan: Plan) -> Iterator[str]:
     if not plan.trunks:
         yield "no trunk: add a [[trunks]] with name, addresses and numbers, or no call can come in"
     for trunk in plan.trunks:
         yield from _trunk_problems(trunk)
-    numbers = [phone.number for phone in plan.phones]
-    for phone in plan.phones:
-        yield from _phone_problems(phone)
-        if numbers.count(phone.number) > 1:
-            yield f"phone {phone.number}: listed twice"
-    for number in plan.ring_all:
-        if number not in numbers:
-            yield f"ring_all: phone {number} is not in the list of phones"
-    for outside in plan.outside:
-        yield from _outside_problems(outside)
-    for name, path in (("data", plan.directories.data), ("log", plan.directories.log)):
-        if not path.is_absolute():
-            yield f"folder {name} = {path}: give an absolute path"
+    for name in _twice(trunk.name for trunk in plan.trunks):
+        yield f"trunk {name}: listed twice"
+    for address in _twice(one for trunk in plan.trunks for one in set(trunk.addresses)):
+        yield f"address {address}: belongs to two trunks; which one rang could not be told"
 
 
 def _trunk_problems(trunk: Trunk) -> Iterator[str]:
@@ -58,6 +74,8 @@ def _trunk_problems(trunk: Trunk) -> Iterator[str]:
         yield f"trunk {trunk.name}: give the address of the operator's SBC in `addresses`"
     yield from _address_problems(f"trunk {trunk.name}", trunk.addresses)
     yield from _codec_problems(f"trunk {trunk.name}", trunk.codecs)
+    if not trunk.numbers:
+        yield f'trunk {trunk.name}: say which number it brings, numbers = {{ 112 = "112" }}'
     for dialled, flow in trunk.numbers:
         if not _NUMBER.fullmatch(dialled):
             yield f"trunk {trunk.name}: number {dialled!r} must be digits only, never a pattern"
@@ -65,15 +83,38 @@ def _trunk_problems(trunk: Trunk) -> Iterator[str]:
             yield f"trunk {trunk.name}: flow {flow!r} is no file name"
 
 
+def _phones_problems(plan: Plan) -> Iterator[str]:
+    numbers = [phone.number for phone in plan.phones]
+    for phone in plan.phones:
+        yield from _phone_problems(phone)
+    for number in _twice(numbers):
+        yield f"phone {number}: listed twice"
+    if plan.queue in numbers:
+        yield f"phone {plan.queue}: has the name of the line in which callers wait; take another"
+    for number in plan.ring_all:
+        if number not in numbers:
+            yield f"ring_all: phone {number!r} is not in the list of phones"
+
+
 def _phone_problems(phone: Phone) -> Iterator[str]:
     if not _NUMBER.fullmatch(phone.number):
         yield f"phone {phone.number!r}: a phone's name is its short number, digits only"
-    if not _SECRET.fullmatch(phone.password) or ";" in phone.password:
-        yield f"phone {phone.number}: its password must be 1-128 visible characters without ;"
+    if not _is_secret(phone.password):
+        yield (
+            f"phone {phone.number!r}: its password must be 1-128 visible characters "
+            "without ; [ and ]"
+        )
     if not phone.networks:
         yield f"phone {phone.number}: name the network it may register from"
     yield from _address_problems(f"phone {phone.number}", phone.networks)
     yield from _codec_problems(f"phone {phone.number}", phone.codecs)
+
+
+def _outsides_problems(plan: Plan) -> Iterator[str]:
+    for outside in plan.outside:
+        yield from _outside_problems(outside)
+    for name in _twice(outside.name for outside in plan.outside):
+        yield f"outside {name}: listed twice"
 
 
 def _outside_problems(outside: Outside) -> Iterator[str]:
@@ -83,73 +124,57 @@ def _outside_problems(outside: Outside) -> Iterator[str]:
         yield f"outside {outside.name}: number {outside.number!r} must be digits"
     host, _, port = outside.address.rpartition(":")
     yield from _address_problems(f"outside {outside.name}", (host,))
-    if not port.isdigit():
+    if not _NUMBER.fullmatch(port):
         yield f"outside {outside.name}: write the address as 10.1.1.1:5060"
 
 
+def _folder_problems(plan: Plan) -> Iterator[str]:
+    places = plan.directories
+    folders: tuple[Path, ...] = (
+        *(places.etc, places.modules, places.data, places.lib),
+        *(places.run, places.spool, places.log, places.recordings),
+    )
+    for folder in folders:
+        if not _PATH.fullmatch(str(folder)):
+            yield f"folder {str(folder)!r}: an absolute path of letters, digits and . _ - + @"
+
+
 def _codec_problems(whose: str, codecs: tuple[str, ...]) -> Iterator[str]:
+    if not codecs:
+        yield f"{whose}: name a codec, {CODECS[0]}"
     for codec in codecs:
         if codec not in CODECS:
             yield f"{whose}: codec {codec!r} is not loaded; use {', '.join(CODECS)}"
 
 
 def _address_problems(whose: str, addresses: tuple[str, ...]) -> Iterator[str]:
-    """A host name would need DNS, and DNS down holds a call for 10 s (asterisk.md section 2)."""
+    """A host name would need DNS, and DNS down holds a call for 10 s."""
     for address in addresses:
-        try:
-            ipaddress.ip_network(address, strict=False)
-        except ValueError:
-            yield f"{whose}: {address!r} is no address; write numbers such as 10.1.1.1 or 10.1.1.0/24"
+        if not _is_address(address):
+            remedy = "write numbers such as 10.1.1.1 or 10.1.1.0/24"
+            yield f"{whose}: {address!r} is no address; {remedy}"
 
 
-def problems_in_texts(texts: dict[str, str]) -> list[str]:
-    """Unknown applications and functions, and roads that lead nowhere, with file and line."""
-    dialplan = texts["extensions.conf"]
-    contexts = _extensions_by_context(dialplan)
-    problems: list[str] = []
-    context = ""
-    for number, line in enumerate(dialplan.splitlines(), start=1):
-        code = line.split(" ; ")[0]
-        if header := _HEADER.match(code):
-            context = header[1]
-        elif step := _STEP.match(code):
-            where = f"extensions.conf:{number}"
-            found = [*_unknown_words(step[3], code), *_lost_roads(code, context, contexts)]
-            problems += [f"{where}: {problem}" for problem in found]
-    for line in texts["pjsip.conf"].splitlines():
-        name = line.removeprefix("context = ").strip()
-        if line.startswith("context = ") and name not in contexts:
-            problems.append(f"pjsip.conf: context {name} is not in extensions.conf")
-    return problems
+def _is_address(text: str) -> bool:
+    """`ipaddress` alone lets anything through behind the % of an IPv6 zone, line breaks too."""
+    if not _ADDRESS_SIGNS.fullmatch(text):
+        return False
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
 
 
-def _unknown_words(application: str, code: str) -> Iterator[str]:
-    if application not in APPLICATIONS:
-        yield f"application {application} is not loaded (modules.py)"
-    for function in _FUNCTION.findall(code):
-        if function not in FUNCTIONS:
-            yield f"function {function} is not loaded (modules.py)"
+def _is_secret(text: str) -> bool:
+    return bool(_SECRET.fullmatch(text)) and _CONF_SIGNS.isdisjoint(text)
 
 
-def _extensions_by_context(dialplan: str) -> dict[str, set[str]]:
-    contexts: dict[str, set[str]] = {}
-    context = ""
-    for line in dialplan.splitlines():
-        if header := _HEADER.match(line):
-            context = header[1]
-            contexts[context] = set()
-        elif (step := _STEP.match(line)) and step[1]:
-            contexts[context].add(step[1].strip())
-    return contexts
-
-
-def _lost_roads(code: str, context: str, contexts: dict[str, set[str]]) -> Iterator[str]:
-    for targets in _GOTO.findall(code):
-        for target in targets.split(":"):
-            parts = [part.split("(")[0].strip() for part in target.split(",")]
-            if "${" in target or not parts[0]:
-                continue
-            if len(parts) == 3 and parts[1] not in contexts.get(parts[0], set()):
-                yield f"no such place as {parts[0]},{parts[1]}"
-            if len(parts) == 2 and parts[0] not in contexts[context]:
-                yield f"no extension {parts[0]} in [{context}]"
+def _twice(names: Iterable[str]) -> list[str]:
+    seen: set[str] = set()
+    again: dict[str, None] = {}
+    for name in names:
+        if name in seen:
+            again[name] = None
+        seen.add(name)
+    return list(again)

@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class Waits:
     ring_s: int = 12
     ring_all_s: int = 20
     outside_s: int = 45
+    transfer_s: int = 25
     agi_first_word_s: int = 5
     lost_phone_s: int = 5
 

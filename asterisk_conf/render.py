@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from asterisk_conf.check import problems_in_plan, problems_in_texts
+from asterisk_conf.check import problems_in_plan
 from asterisk_conf.modules import MODULES
+from asterisk_conf.roads import problems_in_texts
 
 if TYPE_CHECKING:
     from asterisk_conf.plan import Plan

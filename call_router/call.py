@@ -12,7 +12,8 @@ every value as text):
     queued     lane, priority, queue
     ring_all   status                             (a note)
     outside    number_name, status                (a note)
-    answered   by, phone, via: queue | ring_all | outside
+    transfer   to                                 (a note: sent on to this phone)
+    answered   by, phone, via: queue | ring_all | outside | transfer
     left       phone, cause, source: call_taker | network | asterisk
     hang_up    name                               (a note: the flow ends the call, by this name)
     recorded   anything, kept whole               (a note: what became of the recording)

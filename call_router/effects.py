@@ -71,10 +71,13 @@ def _queued(call: Call, fact: Fact) -> dict[str, Any]:
 
 
 def _answered(call: Call, fact: Fact) -> dict[str, Any]:
+    phone = text(fact.data, "phone") or call.phone
+    # Who answered last is known by name in the queue only; another phone is another person.
+    before = call.answered_by if call.phone in ("", phone) else ""
     return {
         "answered_at": call.answered_at or fact.at,
-        "answered_by": text(fact.data, "by") or call.answered_by,
-        "phone": text(fact.data, "phone") or call.phone,
+        "answered_by": text(fact.data, "by") or before,
+        "phone": phone,
         "via": text(fact.data, "via") or call.via,
         "talking_since": call.talking_since or fact.at,
     }

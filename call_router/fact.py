@@ -72,15 +72,15 @@ class Told(Protocol):
     """What a fact of a call and a fact of a seat have in common."""
 
     @property
-    def fact_id(self) -> str: ...  # noqa: D102
+    def fact_id(self) -> str: ...
     @property
-    def at(self) -> datetime: ...  # noqa: D102
+    def at(self) -> datetime: ...
     @property
-    def what(self) -> str: ...  # noqa: D102
+    def what(self) -> str: ...
     @property
-    def why(self) -> str: ...  # noqa: D102
+    def why(self) -> str: ...
     @property
-    def data(self) -> Mapping[str, JSON]: ...  # noqa: D102
+    def data(self) -> Mapping[str, JSON]: ...
 
 
 def checked(subject: str, told: Told) -> dict[str, Any]:

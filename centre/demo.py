@@ -28,7 +28,7 @@ from centre.actors import (
     Wait,
     WaitForHangup,
 )
-from centre.trial import PINS, NotInTimeError, Shape, TrialCentre, until
+from centre.trial import NotInTimeError, Shape, TrialCentre, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -207,11 +207,15 @@ def _one_of_each(centre: TrialCentre, say: Callable[[str], None]) -> list[Outcom
 def _staff(centre: TrialCentre, city: ExitStack) -> None:
     """Three phones that answer, signed in at the same time."""
     plan = (Speak(CALL_TAKER_HZ, 60.0), WaitForHangup(60.0))
-    phones = [centre.phone(number, plan, answer=AnswerAfter(0.5)) for number in sorted(PINS)]
+    phones = [centre.phone(number, plan, answer=AnswerAfter(0.5)) for number in _numbers(centre)]
     with ThreadPoolExecutor(len(phones)) as starting:
         for line in starting.map(lambda phone: phone.start(), phones):
             city.enter_context(line)
         list(starting.map(centre.sign_in, phones))
+
+
+def _numbers(centre: TrialCentre) -> list[str]:
+    return [call_taker.id for call_taker in centre.settings.call_takers]
 
 
 def _none_in_menu(centre: TrialCentre) -> bool:

@@ -184,7 +184,7 @@ async def _applications(manager: Manager) -> Finding:
     missing = []
     for name in sorted(APPLICATIONS):
         answer = await manager.action("Command", Command=f"core show application {name}")
-        if "not registered" in "".join(answer.all("Output")):
+        if "is (are) not registered" in "".join(answer.all("Output")):
             missing.append(name)
     if missing:
         remedy = "use the sandboxed Asterisk or install its modules: asterisk-modules"
@@ -218,13 +218,14 @@ async def _synthetic(settings: Settings, manager: Manager, trunk: Trunk) -> Find
     if not tests:
         remedy = 'give the trunk a test number: numbers = { ..., 1120 = "test" }'
         return _well(part, "not tried: no number of this trunk leads to flow test", remedy)
-    call_id = f"{settings.centre_id}-doctor-{uuid.uuid4().hex[:12]}"
+    name = f"{settings.centre_id}-doctor-{uuid.uuid4().hex[:12]}"
+    call_id = f"{name}-call"  # Asterisk refuses an id that another one begins with
     await manager.action(
         "Originate",
         Channel=f"Local/{tests[0]}@from-trunk-{trunk.name}/n",
         Application="Wait",
         Data="4",
-        ChannelId=f"{call_id}-a",
+        ChannelId=f"{name}-doctor",
         OtherChannelId=call_id,
         CallerID="doctor <0>",
         Async="true",

@@ -20,7 +20,7 @@ from agi.manager import Manager
 from call_router.call import Event
 from centre import house
 from centre.conversations import QUEUE
-from centre.keeping import recorder
+from centre.keeping import holds, recorder
 from centre.keeping import seats as seat_keeping
 from centre.keeping.disk import DiskWatch
 from centre.keeping.journal import JournalReader
@@ -71,6 +71,7 @@ class Keeper:
         self._asterisk_began: datetime | None = None
         self._to_finish: asyncio.Queue[str] = asyncio.Queue()
         self._troubles: set[str] = set()
+        self._rearming: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Keep until cancelled. What fails in one task is logged once and tried again."""
@@ -156,6 +157,11 @@ class Keeper:
         log.info("asterisk connected", began=began, seats_restored=restored)
 
     async def _on_event(self, event: Message) -> None:
+        if event.event == "Hold":  # beside the other events: it takes some frames of music
+            rearming = asyncio.create_task(holds.rearm(self._manager, event))
+            self._rearming.add(rearming)
+            rearming.add_done_callback(self._rearming.discard)
+            return
         fact = seat_keeping.no_answer(event)
         if fact is None:
             return

@@ -7,7 +7,6 @@ waits are shorter than a city's, so that a story is told in seconds.
 from __future__ import annotations
 
 import asyncio
-import re
 import shutil
 import tempfile
 import threading
@@ -18,11 +17,11 @@ from pathlib import Path
 from socket import SOCK_DGRAM
 from typing import TYPE_CHECKING, Any, Self
 
-from call_router.policy_file import SHIPPED
-from centre import house, settings
+from centre import house, settings, trial_settings
 from centre.actors.phone import Phone
 from centre.centre import Centre, free_port
 from centre.openings import open_database
+from centre.trial_settings import NAMES, OUTSIDE_IP, PINS, TEST_NUMBER, TRUNK, TRUNK_IP
 from db import calls
 from db.store import reading
 from ivr_flows.sounds import build
@@ -33,16 +32,7 @@ if TYPE_CHECKING:
     from centre.actors.deeds import Deed
     from centre.actors.phone import AnswerAfter, Busy, Line, NeverAnswer, RejectWith
 
-TRUNK_IP = "127.0.0.2"
 PHONE_IP = "127.0.0.3"
-OUTSIDE_IP = "127.0.0.8"
-TRUNK = "demo"
-TEST_NUMBER = "1120"
-PINS = {"101": "1101", "102": "1102", "103": "1103"}
-NAMES = {"101": "Alice", "102": "Bambang", "103": "Citra"}
-QUICK: Mapping[str, int] = {"queue_wait_s": 10, "ring_s": 5, "ring_all_s": 5, "outside_s": 15}
-"""The shortest waits the policy's own bounds allow."""
-RTP_PORTS = 2000
 
 
 class NotInTimeError(AssertionError):
@@ -64,7 +54,11 @@ def until(
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How a trial centre differs from the usual one."""
+    """How a trial centre differs from the usual one.
+
+    `limits` are the policy's; `changes` are words of siaga.toml by section, put into each row
+    where a section has several: `{"trunks": {"dead_air_s": 6}}`.
+    """
 
     limits: Mapping[str, int] = ()  # type: ignore[assignment]
     ring_all: tuple[str, ...] = ()
@@ -94,7 +88,7 @@ class TrialCentre:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self.outside_port = free_port(SOCK_DGRAM, OUTSIDE_IP)
-        self.settings_file = self._write_settings()
+        self.settings_file = trial_settings.write(self.folder, self.shape, self.outside_port)
         self.settings = settings.load(self.settings_file)
         _borrow_sounds(self.settings)
         self.house = house.prepare(self.settings, say)
@@ -114,6 +108,7 @@ class TrialCentre:
         self._wait(self.centre.stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
+        self._loop.close()
         self.engine.dispose()
         if self._own:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -234,61 +229,6 @@ class TrialCentre:
     def recording(self, call: calls.Call, leg: str = "") -> Path:
         """The path of a call's recording: "" both mixed, "-caller", "-other"."""
         return self.settings.folder("recordings") / f"{call.recording}{leg}.wav"
-
-    def _write_settings(self) -> Path:
-        policy = SHIPPED.read_text(encoding="utf-8")
-        for name, value in {**QUICK, **dict(self.shape.limits)}.items():
-            policy, found = re.subn(rf"(?m)^{name} = \d+", f"{name} = {value}", policy)
-            if not found:
-                raise ValueError(f"the policy has no limit {name}")
-        policy_file = self.folder / "policy.toml"
-        policy_file.write_text(policy, encoding="utf-8")
-        rtp = free_port(SOCK_DGRAM) % 20_000 + 30_000
-        agi, standby, ami = free_port(), free_port(), free_port()
-        numbers = sorted(PINS)[: self.shape.phones]
-        text = f"""
-[centre]
-id = "demo"
-name = "112 Demo"
-data_dir = "{self.folder}"
-[asterisk]
-use = "auto"
-sip = "127.0.0.1:{free_port(SOCK_DGRAM)}"
-rtp = [{rtp}, {rtp + RTP_PORTS}]
-[programs]
-agi_ports = [{agi}, {standby}]
-ami_port = {ami}
-[[trunks]]
-name = "{TRUNK}"
-addresses = ["{TRUNK_IP}"]
-numbers = {{ 112 = "112", {TEST_NUMBER} = "test" }}
-[flows]
-policy = "{policy_file}"
-[recordings]
-warn_below_gib = 0.5
-stop_below_gib = 0.1
-[ring_all]
-phones = {list(self.shape.ring_all)}
-"""
-        for number in numbers:
-            text += f"""
-[[call_takers]]
-id = "{number}"
-name = "{NAMES[number]}"
-pin = "{PINS[number]}"
-password = "pw-{number}"
-networks = ["127.0.0.0/8"]
-"""
-        if self.shape.outside:
-            text += f"""
-[[outside]]
-name = "polisi"
-number = "110"
-address = "{OUTSIDE_IP}:{self.outside_port}"
-"""
-        path = self.folder / "siaga.toml"
-        path.write_text(text, encoding="utf-8")
-        return path
 
 
 def _borrow_sounds(centre: settings.Settings) -> None:

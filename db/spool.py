@@ -37,7 +37,7 @@ class SpoolFile:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._path: Path | None = None
+        self._path = folder
         self._fd = -1
 
     def append(self, facts: Sequence[AnyFact]) -> None:
@@ -64,34 +64,34 @@ class SpoolFile:
     @contextmanager
     def _held(self) -> Iterator[int]:
         """Hold the lock of a file that no merge has taken away."""
-        for _ in range(5):
-            if self._fd < 0:
-                self._open()
+        if self._fd >= 0:
             fcntl.flock(self._fd, fcntl.LOCK_EX)
-            if self._is_mine():
-                break
-            self.close()
-        else:
-            raise OSError("the spool's file is taken away again and again")
+            if not self._is_mine():
+                self.close()
+        if self._fd < 0:
+            self._open_locked()
         try:
             yield self._fd
         finally:
             with suppress(OSError):  # closing the file frees it too; the facts are kept or not
                 fcntl.flock(self._fd, fcntl.LOCK_UN)
 
-    def _open(self) -> None:
+    def _open_locked(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._path = self._folder / f"{time.time_ns()}-{os.getpid()}.jsonl"
+        path = self._folder / f"{time.time_ns()}-{os.getpid()}.jsonl"
+        # A merge sees the file only once its lock is ours, so it cannot take it away empty.
+        hidden = path.with_suffix(".new")
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
-        self._fd = os.open(self._path, flags, 0o640)
+        self._fd = os.open(hidden, flags, 0o640)
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        hidden.rename(path)
+        self._path = path
         _sync_folder(self._folder)
 
     def _is_mine(self) -> bool:
         try:
-            here = self._path.stat() if self._path else None
+            here = self._path.stat()
         except FileNotFoundError:
-            return False
-        if here is None:
             return False
         mine = os.fstat(self._fd)
         return (here.st_dev, here.st_ino) == (mine.st_dev, mine.st_ino)

@@ -50,10 +50,16 @@ def silence(seconds: float) -> Samples:
 
 def dual_tone(key: str, seconds: float = 0.12, *, level: float = 0.25) -> Samples:
     """The two tones of a key (ITU-T Q.23) for `seconds`; raises ValueError for no such key."""
-    place = _KEYPAD.index(key)
+    place = _place(_KEYPAD, key)
     row, column = DTMF_ROWS_HZ[place // 4], DTMF_COLUMNS_HZ[place % 4]
     both = tone(row, seconds, level=level).astype(np.int32) + tone(column, seconds, level=level)
     return both.astype(np.int16)
+
+
+def _place(keys: str, key: str) -> int:
+    if len(key) != 1 or key not in keys:
+        raise ValueError(f"no telephone has the key {key!r}")
+    return keys.index(key)
 
 
 def read_wav(path: Path) -> Samples:
@@ -107,8 +113,11 @@ class Stream:
         return self._write(packets)
 
     def press(self, key: str, *, hold_ms: int = 100) -> Path:
-        """Write one key as RFC 4733 events: one time stamp, the end sent three times."""
-        event, began = EVENTS.index(key), self.timestamp
+        """Write one key as RFC 4733 events: one time stamp, the end sent three times.
+
+        Raises ValueError for a key no telephone has.
+        """
+        event, began = _place(EVENTS, key), self.timestamp
         steps = max(hold_ms // FRAME_MS, 1)
         packets: list[bytes] = []
         for n in (*range(1, steps + 1), steps, steps):

@@ -1,0 +1,1 @@
+"""What the keeper keeps: the journal, the seats, the recordings, the disk, and lost calls."""

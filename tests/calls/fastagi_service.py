@@ -10,11 +10,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from agi.channel import Channel  # noqa: E402 # the path comes first
-from agi.server import Settings, listen  # noqa: E402
-from agi.wire import Limits  # noqa: E402
-from agi.workers import serve  # noqa: E402
-from bench.fastagi_faults import echo  # noqa: E402
+from agi.channel import Channel
+from agi.server import Settings, listen
+from agi.wire import Limits
+from agi.workers import serve
+from bench.fastagi_faults import echo
 
 
 def whoami(channel: Channel) -> None:
@@ -51,7 +51,8 @@ CONVERSATIONS = {
 if __name__ == "__main__":
     workers, slots, drain_s = sys.argv[1:]
     listener = listen("127.0.0.1", 0)
-    print(listener.getsockname()[1], flush=True)
+    sys.stdout.write(f"{listener.getsockname()[1]}\n")
+    sys.stdout.flush()
     serve(
         [listener],
         CONVERSATIONS,

@@ -178,9 +178,7 @@ class Transcript:
             if not raw.strip() or raw.startswith("#"):
                 continue
             sign, _, rest = raw.partition(" ")
-            if sign in {">", ">~", "<"}:
-                lines.append(Line(sign, rest, number))
-            elif sign == "!" and rest in _ENDS:
+            if sign in {">", ">~", "<"} or (sign == "!" and rest in _ENDS):
                 lines.append(Line(sign, rest, number))
             elif not lines and re.match(r"agi_\w+:", raw):
                 key, _, value = raw.partition(":")

@@ -1,4 +1,4 @@
-"""The manager client against a fake Asterisk over a real socket, with every oddity found so far."""
+"""The manager client against a fake Asterisk over a real socket, with every oddity found."""
 
 import asyncio
 import contextlib

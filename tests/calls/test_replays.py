@@ -79,7 +79,7 @@ def test_the_scripted_asterisk_fails_a_wrong_conversation_in_our_own_thread(
     text = (Path(__file__).parent / "transcripts" / "transport.agi").read_text()
     changed = Transcript.parse(text.replace(*change), "changed.agi")
     assert changed != TRANSCRIPT
-    with pytest.raises(AssertionError, match="changed.agi, line") as failed:
+    with pytest.raises(AssertionError, match=r"changed\.agi, line") as failed:
         play(address, changed)
     assert complaint in str(failed.value)
 

@@ -1,6 +1,7 @@
 """A plan becomes acts and one RTP stream."""
 
 import struct
+import wave
 from pathlib import Path
 
 import pytest
@@ -57,8 +58,6 @@ def test_a_silent_line_sends_nothing(tmp_path):
 
 
 def test_a_wav_is_repeated_to_the_length_asked(tmp_path):
-    import wave
-
     with wave.open(str(tmp_path / "v.wav"), "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(2)

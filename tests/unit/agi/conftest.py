@@ -7,7 +7,6 @@ import threading
 import pytest
 
 from agi.session import Session
-from agi.wire import Limits
 
 HEADER = (
     b"agi_network: yes\nagi_channel: PJSIP/a-1\nagi_uniqueid: siaga-1.1\nagi_version: 22.10.1\n\n"
@@ -57,7 +56,7 @@ def talk():
     """Start a talk: `talk(reply, reply, …)`; each reply is the bytes after one command."""
     talks: list[Talk] = []
 
-    def start(*replies, header=HEADER, limits=Limits()):
+    def start(*replies, header=HEADER, limits=None):
         talks.append(Talk(replies, header, limits))
         return talks[-1]
 

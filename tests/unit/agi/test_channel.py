@@ -31,7 +31,8 @@ def held(seconds):
 
 
 def test_the_request_is_read_once(channel):
-    header = b"agi_network: yes\nagi_network_script: seat?do=pause&code=20&do=out\nagi_uniqueid: s-1\n\n"
+    header = b"agi_network: yes\nagi_network_script: seat?do=pause&code=20&do=out\n"
+    header += b"agi_uniqueid: s-1\n\n"
     call = channel(header=header)
     assert (call.request.script, call.call_id) == ("seat", "s-1")
     assert call.request.query == {"do": "pause", "code": "20"}
@@ -126,7 +127,7 @@ def test_a_step_may_take_its_length_and_no_more(channel, monkeypatch):
 
 @pytest.mark.parametrize(
     ("keys", "pin"),
-    [("1234 ", "1234"), ("12#", "12"), ("#", ""), ("1234567", "123456"), ("12 ", "12"), (" ", "")],
+    [("1234 ", "1234"), ("12#", "12"), ("#", ""), ("1234567", "123456"), (" ", "")],
 )
 def test_a_pin_ends_by_hash_by_length_or_by_silence(channel, keys, pin):
     codes = [b"200 result=%d\n" % (0 if key == " " else ord(key)) for key in keys]

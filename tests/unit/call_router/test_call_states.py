@@ -155,6 +155,28 @@ def test_an_answer_told_twice_is_one_answer():
     assert call.illegal == ()
 
 
+def test_an_answer_told_twice_by_name_first_and_by_phone_later_keeps_the_name():
+    call = fold(
+        [after(0, "ring"), after(9, "answered", by="alice"), after(9, "answered", phone="a")]
+    )
+    assert (call.answered_by, call.phone) == ("alice", "a")
+
+
+def test_alice_sends_bob_on_to_a_phone_whose_name_nobody_told():
+    call = fold(
+        [
+            after(0, "ring"),
+            after(10, "answered", by="alice", phone="op1", via="queue"),
+            after(20, "transfer", to="op2"),
+            after(22, "answered", phone="op2", via="transfer"),
+            after(30, "ended", cause="16", source="caller", where="talk"),
+        ]
+    )
+    assert (call.answered_by, call.phone, call.via) == ("", "op2", "transfer")
+    assert (call.wait_s, call.talk_s) == (10.0, 20.0)
+    assert call.ending.result == Result.ANSWERED
+
+
 def test_while_they_talk_the_row_says_since_when():
     call = fold([after(0, "ring"), after(10, "answered", by="alice")])
     assert call.talking_since == EIGHT + timedelta(seconds=10)

@@ -51,6 +51,17 @@ def test_facts_of_calls_and_seats_come_back_as_they_were(tmp_path, file, keep, k
     assert spool.merge(tmp_path, keep) == 0
 
 
+def test_the_disk_holds_a_fact_before_anybody_is_told(tmp_path, file, monkeypatch):
+    steps = []
+    write, sync, sync_folder = os.write, os.fdatasync, os.fsync
+    monkeypatch.setattr(os, "write", lambda *w: (steps.append("write"), write(*w))[1])
+    monkeypatch.setattr(os, "fdatasync", lambda fd: (steps.append("sync"), sync(fd)))
+    monkeypatch.setattr(os, "fsync", lambda fd: (steps.append("sync folder"), sync_folder(fd)))
+    file.append([fact(1)])
+    file.append([fact(2)])
+    assert steps == ["sync folder", "write", "sync", "write", "sync"]
+
+
 def test_an_empty_or_missing_spool_is_nothing_to_do(tmp_path, keep):
     assert spool.merge(tmp_path, keep) == 0
     assert spool.merge(tmp_path / "none", keep) == 0
@@ -153,6 +164,7 @@ def test_a_line_without_its_end_was_never_promised(tmp_path, file, keep, kept):
         torn.write(fact(2).to_json().encode()[:-5])
     spool.merge(tmp_path, keep)
     assert kept == [fact(1)]
+    assert not (tmp_path / "refused.txt").exists()
 
 
 def test_a_line_that_is_no_fact_is_set_aside_and_holds_up_nobody(tmp_path, file, keep, kept):

@@ -1,0 +1,52 @@
+"""Stories on a real centre: real Asterisk, real SIP, real audio, all on loopback.
+
+One centre lives for all stories that do not disturb each other; each story brings its own people
+and takes them home. `stage` holds what the stories share.
+"""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+if str(HERE) not in sys.path:
+    sys.path.insert(0, str(HERE))
+
+from centre.trial import Shape, TrialCentre  # noqa: E402 - the path stands first
+
+SHIPPED_FLOWS = HERE.parent.parent / "ivr_flows"
+DEAD_AIR_S = 6
+LOST_PHONE_S = 2
+RING_ALL = ("103",)
+
+
+@pytest.fixture(scope="session")
+def flows(tmp_path_factory):
+    """The centre's own copy of the shipped flows, which a story may edit."""
+    folder = tmp_path_factory.mktemp("flows")
+    for file in SHIPPED_FLOWS.glob("*.toml"):
+        shutil.copy(file, folder)
+    shutil.copytree(SHIPPED_FLOWS / "prompts", folder / "prompts")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def centre(flows):
+    shape = Shape(
+        limits={"outside_s": 10},
+        ring_all=RING_ALL,
+        outside=True,
+        phones=28,
+        changes={
+            "asterisk": {"lost_phone_s": LOST_PHONE_S},
+            "trunks": {"dead_air_s": DEAD_AIR_S},
+            "flows": {"folder": str(flows)},
+        },
+    )
+    with TrialCentre(shape) as open_centre:
+        yield open_centre
+        if keep := os.environ.get("SIAGA_KEEP"):
+            shutil.copytree(open_centre.folder, keep, symlinks=True, ignore_dangling_symlinks=True)
