@@ -124,6 +124,8 @@ class Channel:
             raise Refused(f"keys of a telephone are {ALL_KEYS}")
         began = time.monotonic()
         digit = self.say(sounds, keys=ALL_KEYS) or self._wait(wait_s)
+        # A program that was frozen hears the key late: Asterisk has taken the caller on by then.
+        self._session.test_hangup()
         if not digit:
             return Silence()
         return Key(digit, round((time.monotonic() - began) * 1000))

@@ -120,9 +120,18 @@ class Session(AGI):  # type: ignore[misc] # pyst2 ships no types
         self._ask("SET VARIABLE", wire_bytes(words, self._max_command))
 
     def test_hangup(self) -> None:
-        """Raise if this session is over; pyst2 looked whether a signal had come."""
+        """Raise if this session is over, also by a hangup that has come and nobody has read yet.
+
+        pyst2 looked whether a signal had come. Nothing is sent and nothing is waited for.
+        """
         if self._over is not None:
             raise type(self._over)(*self._over.args)
+        try:
+            if self._wire.waiting():
+                self._clear_stale_input()
+        except (Hangup, DeadlineExceeded, ProtocolError) as error:
+            self._over = error
+            raise
 
     def send_command(self, *_args: object) -> None:
         """Refuse: a command without its reply would shift every later reply by one."""

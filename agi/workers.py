@@ -76,7 +76,7 @@ class _Master:
             self._fork_due()
             soonest_s = min(self._due.values(), default=time.monotonic() + 60) - time.monotonic()
             came = signal.sigtimedwait({*_STOP, signal.SIGCHLD}, max(0.0, soonest_s))
-            stopped = came is not None and came.si_signo in _STOP
+            stopped = _is_stop(came)
             self._reap()
         self._drain(drain_s)
 
@@ -166,10 +166,15 @@ def _work(
     gc.freeze()
     server = Server(sockets, conversations, settings)
     server.start()
-    while not signal.sigtimedwait(_STOP, _TICK_S) and os.getppid() == master:
+    while not _is_stop(signal.sigtimedwait(_STOP, _TICK_S)) and os.getppid() == master:
         server.report()
     ended = server.drain(drain_s)
     log.info("worker drained", conversations_ended=ended)
+
+
+def _is_stop(came: signal.struct_siginfo | None) -> bool:
+    """Whether we were told to stop: CPython gives an empty siginfo after a SIGSTOP and SIGCONT."""
+    return came is not None and came.si_signo in _STOP
 
 
 def _opened(listener: socket.socket | tuple[str, int]) -> socket.socket:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 PACKAGES = ("asterisk", "asterisk-modules")
 SUITE = "sid"
 SUPPORTED = (20, 22)
+_COMPLETE = ".complete"
 
 
 class NoAsteriskError(RuntimeError):
@@ -45,10 +46,14 @@ class Asterisk:
         return int(match[0]) if match else 0
 
 
+FOLDER = Path("/var/cache/siaga-112/asterisk-22")
+"""The sandbox that root made: one a machine, shared by every clone and every user."""
+
+
 def default_folder() -> Path:
-    """Where the sandbox lives: one a machine, shared by every clone."""
-    if os.geteuid() == 0:
-        return Path("/var/cache/siaga-112/asterisk-22")
+    """Where the sandbox lives: root's when it is there or we are root, else one of our own."""
+    if os.geteuid() == 0 or (FOLDER / _COMPLETE).exists():
+        return FOLDER
     cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(cache) / "siaga-112" / "asterisk-22"
 
@@ -80,7 +85,7 @@ def find(mode: str = "auto", folder: Path | None = None) -> Asterisk | None:
 
 
 def _sandboxed(folder: Path) -> Asterisk | None:
-    if not (folder / ".complete").exists():
+    if not (folder / _COMPLETE).exists():
         return None
     loaders = sorted(folder.glob("usr/lib/*-linux-gnu/ld-linux-*.so.*"))
     if not loaders:
@@ -146,11 +151,11 @@ def install(say: Callable[[str], None], folder: Path | None = None) -> Asterisk:
         shutil.rmtree(building, ignore_errors=True)
         tail = "\n".join(answer.stderr.strip().splitlines()[-5:])
         raise NoAsteriskError(f"mmdebstrap could not unpack Asterisk:\n{tail}")
-    (building / ".complete").touch()
+    (building / _COMPLETE).touch()
     try:
         building.rename(folder)
     except OSError:  # somebody else finished first, or an unfinished one lies there
-        if not (folder / ".complete").exists():
+        if not (folder / _COMPLETE).exists():
             shutil.rmtree(folder, ignore_errors=True)
             building.rename(folder)
         else:

@@ -19,7 +19,7 @@ every value as text):
     recorded   anything, kept whole               (a note: what became of the recording)
     ended      cause, source: caller | call_taker | asterisk | network | swept,
                where: menu | queue | talk | ring_all | outside | fallback,
-               abandoned, named_ending, lost: asterisk_died | no_account
+               abandoned, named_ending, lost: asterisk_died | end_not_told
 
 Any other `what` is a note that changes nothing here; the timeline keeps it.
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,16 +98,28 @@ def up(settings_path: Path | None) -> None:
     asyncio.run(main())
 
 
+@example("./siaga prepare --settings /etc/siaga/siaga.toml")
+@siaga.command()
+@_SETTINGS
+def prepare(settings_path: Path | None) -> None:
+    """Make what a centre needs (folders, prompts, database, configuration) and start nothing."""
+    from centre import house  # noqa: PLC0415
+
+    logs.configure()
+    house.prepare(load(settings_path)[0], say)
+
+
 @example("./siaga demo --once")
 @siaga.command()
 @click.option("--once", is_flag=True, help="One call of each kind, a table, exit 0 if all held.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Keep the centre's folder here.")
-def demo(*, once: bool, keep: Path | None) -> None:
+@click.option("--picture", type=click.Path(path_type=Path), hidden=True)
+def demo(*, once: bool, keep: Path | None, picture: Path | None) -> None:
     """A whole centre on this machine with a simulated city ringing it."""
     from centre import demo as show  # noqa: PLC0415
 
     logs.configure(level="ERROR")
-    sys.exit(show.run(once=once, keep=keep, say=say))
+    sys.exit(show.run(once=once, keep=keep, say=say, picture=picture))
 
 
 @example("./siaga doctor --json")
@@ -206,8 +219,26 @@ def asterisk_render(settings_path: Path | None, folder: Path) -> None:
         ami_secret=house.ami_secret(settings),
         major=found.major if found else 22,
     )
-    for path in render.write(plan, folder):
+    places = replace(plan.directories, etc=folder.resolve())
+    for path in render.write(replace(plan, directories=places), folder):
         click.echo(path)
+
+
+@example("./siaga asterisk units /etc/systemd/system --settings /etc/siaga/siaga.toml")
+@asterisk.command("units")
+@_SETTINGS
+@click.argument("folder", type=click.Path(path_type=Path))
+def asterisk_units(settings_path: Path | None, folder: Path) -> None:
+    """Write systemd units that run this centre, each program by itself, into FOLDER."""
+    from asterisk_conf import sandbox, units  # noqa: PLC0415
+    from centre import house  # noqa: PLC0415
+
+    settings, path = load(settings_path)
+    found = sandbox.find(settings.asterisk_use)
+    if found is None:
+        raise sandbox.NoAsteriskError("no Asterisk 20 or 22 here yet: ./siaga asterisk sandbox")
+    for written in units.write_units(house.units(settings, path, found.command), folder):
+        click.echo(written)
 
 
 @example("./siaga asterisk sandbox")
@@ -224,7 +255,7 @@ def asterisk_sandbox() -> None:
 
 @siaga.group()
 def db() -> None:
-    """The database: upgrade, import, export."""
+    """The database: upgrade, export."""
 
 
 @example("./siaga db upgrade")
@@ -244,11 +275,11 @@ def db_upgrade(settings_path: Path | None) -> None:
 @_SETTINGS
 @click.argument("file", type=click.Path(path_type=Path))
 def db_export(settings_path: Path | None, file: Path) -> None:
-    """Write every call into a CSV, TSV or JSON file."""
+    """Write every call into FILE: .csv, .json, or .db for SQLite."""
     from db.exchange import export_calls  # noqa: PLC0415
 
     settings, _ = load(settings_path)
-    count = export_calls(settings.database_url, file, settings.centre_id)
+    count = export_calls(settings.database_url, file)
     say(f"{count} calls written to {file}")
 
 

@@ -36,7 +36,7 @@ QUEUE = "112"
 
 
 class Conversations:
-    """Gives the conversation of a script: `seat` for the star codes, else the flow of that name."""
+    """Gives the conversation of a script: `seat` for star codes, else the flow of that name."""
 
     def __init__(self, settings: Settings, books: Books, rules: Rules, sounds: SoundSet) -> None:
         self._settings = settings
@@ -118,12 +118,12 @@ class SeatDesk:
 def run(settings: Settings, *, standby: bool = False) -> None:
     """Serve conversations until SIGTERM; the stand-by is one more worker on the second port."""
     sounds = SoundSet.load(settings.folder("sounds"))
-    conversations = Conversations(
-        settings, open_books(settings), load_rules(settings.policy_file), sounds
-    )
+    books = open_books(settings)
+    conversations = Conversations(settings, books, load_rules(settings.policy_file), sounds)
     serve(
         [listen("127.0.0.1", settings.agi_ports[1 if standby else 0])],
         conversations,
         workers=1 if standby else settings.agi_workers,
         settings=ServerSettings(length_s=sounds.length_of),
+        prepare=books.warm_up,
     )

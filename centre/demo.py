@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import threading
 import time
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from call_router.call import Call
     from centre.actors import Deed
-    from db.calls import Call
 
 CALLER_HZ = 440.0
 CALL_TAKER_HZ = 700.0
@@ -167,8 +168,13 @@ class Outcome:
     broken: tuple[str, ...]
 
 
-def run(*, once: bool, keep: Path | None, say: Callable[[str], None]) -> int:
-    """Run the demo; with `once` return 0 if every call ended as promised."""
+def run(
+    *, once: bool, keep: Path | None, say: Callable[[str], None], picture: Path | None = None
+) -> int:
+    """Run the demo; with `once` return 0 if every call ended as promised.
+
+    `picture`: also write the table there as SVG, for the README.
+    """
     began = time.monotonic()
     ground.ensure(PROGRAMS, say)
     say("starting a centre on loopback")
@@ -177,7 +183,7 @@ def run(*, once: bool, keep: Path | None, say: Callable[[str], None]) -> int:
         if not once:
             return _stay(centre, say)
         outcomes = _one_of_each(centre, say)
-    _print(outcomes, time.monotonic() - began)
+    _print(outcomes, time.monotonic() - began, picture)
     return 1 if any(outcome.broken for outcome in outcomes) else 0
 
 
@@ -279,7 +285,7 @@ def _missing_voices(centre: TrialCentre, kind: Kind, call: Call) -> list[str]:
     return [f"recording lacks the {names[hz]}" for hz in wanted if not heard[hz]]
 
 
-def _print(outcomes: list[Outcome], seconds: float) -> None:
+def _print(outcomes: list[Outcome], seconds: float, picture: Path | None) -> None:
     table = Table(title="Siaga 112: satu panggilan tiap jenis / one call of each kind")
     for column in (
         "jenis / kind",
@@ -299,10 +305,17 @@ def _print(outcomes: list[Outcome], seconds: float) -> None:
             *_cells(outcome.call),
             "[red]✗ " + "; ".join(outcome.broken) if outcome.broken else "[green]✓",
         )
-    Console(width=max(120, Console().width)).print(table)
+    console = Console(width=max(120, Console().width), highlight=False)
+    if picture is not None:
+        console = Console(width=140, highlight=False, record=True)
+    console.print(table)
     good = sum(1 for outcome in outcomes if not outcome.broken)
     words = f"{good} of {len(outcomes)} calls ended as promised, {seconds:.0f} s in all"
-    Console().print(f"[bold]{words}[/bold]")
+    console.print(f"[bold]{words}[/bold]")
+    if picture is not None:
+        drawn = console.export_svg(title="./siaga demo --once")
+        # Without fonts from elsewhere: a picture asks no other server for anything.
+        picture.write_text(re.sub(r"@font-face \{.*?\}", "", drawn, flags=re.DOTALL), "utf-8")
 
 
 def _cells(call: Call | None) -> tuple[str, str, str, str, str]:
@@ -330,14 +343,12 @@ def _stay(centre: TrialCentre, say: Callable[[str], None]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     chance = random.Random()
-    plan = (Speak(CALL_TAKER_HZ, 40.0), WaitForHangup(60.0))
     with ExitStack() as city, ThreadPoolExecutor(8) as callers:
         city.enter_context(centre.police((Speak(CALL_TAKER_HZ, 60.0), WaitForHangup(60.0))))
         _staff(centre, city)
         host, port = centre.sip
-        say(
-            f"SIP {host}:{port}; call-takers {', '.join(c.name for c in centre.settings.call_takers)}"
-        )
+        names = ", ".join(call_taker.name for call_taker in centre.settings.call_takers)
+        say(f"SIP {host}:{port}; call-takers {names}")
         say(f"./siaga doctor --settings {centre.settings_file}")
         say("a caller every few seconds; Ctrl-C ends it")
         while not stop.wait(chance.expovariate(1 / 6.0)):

@@ -8,7 +8,7 @@ import shutil
 import sys
 import uuid
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -233,18 +233,18 @@ async def _synthetic(settings: Settings, manager: Manager, trunk: Trunk) -> Find
     engine = open_database(settings)
     try:
         async with asyncio.timeout(WITHIN_S):
-            while not (call := await asyncio.to_thread(_call, settings, engine, call_id)):
+            while (menu := await asyncio.to_thread(_menu, settings, engine, call_id)) is None:
                 await asyncio.sleep(0.1)
     except TimeoutError:
         remedy = "see run/asterisk.log, run/conversations.log and run/keeper.log"
         return _sick(part, "no menu within 5 s", remedy)
     finally:
         engine.dispose()
-    waited_ms = round((call.menu_at - call.rang_at).total_seconds() * 1000)
-    return _well(part, f"in the menu {waited_ms} ms after the ring")
+    return _well(part, f"in the menu {menu / timedelta(milliseconds=1):.0f} ms after the ring")
 
 
-def _call(settings: Settings, engine: Engine, call_id: str) -> calls.Call | None:
+def _menu(settings: Settings, engine: Engine, call_id: str) -> timedelta | None:
+    """From the ring to the menu; None while the call is not there yet."""
     with reading(engine) as connection:
         call = calls.get(connection, settings.centre_id, call_id)
-    return call if call and call.menu_at and call.rang_at else None
+    return call.menu_at - call.rang_at if call and call.menu_at and call.rang_at else None

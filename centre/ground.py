@@ -1,4 +1,4 @@
-"""The Debian packages this machine must have: looked for, installed when we may, named when not."""
+"""The Debian packages this machine must have: looked for, installed if we may, else named."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from asterisk_conf import render, sandbox
 from asterisk_conf.plan import Directories, Plan, Waits
+from asterisk_conf.units import Units
 from call_router.policy_file import load_rules
 from db.store import upgrade
 from ivr_flows.music import build_music
@@ -102,6 +103,20 @@ def plan(settings: Settings, modules: Path, *, ami_secret: str, major: int = 22)
     )
 
 
+def units(settings: Settings, settings_file: Path, asterisk: tuple[str, ...]) -> Units:
+    """What the systemd units of this centre are rendered from."""
+    return Units(
+        centre_id=settings.centre_id,
+        house=Path(__file__).parent.parent,
+        settings=settings_file,
+        data=settings.data_dir,
+        etc=directories(settings, settings.data_dir).etc,
+        asterisk_command=asterisk,
+        local_database=settings.database_url.startswith("sqlite"),
+        uid=ASTERISK_UID,
+    )
+
+
 def ami_secret(settings: Settings) -> str:
     """This centre's secret for Asterisk's manager interface, made at first use."""
     path = settings.folder("run") / "ami.secret"
@@ -180,7 +195,7 @@ def _show_sounds(settings: Settings, places: Directories, sounds: SoundSet) -> N
 
 
 def _give_to(uid: int | None, settings: Settings) -> None:
-    """Asterisk owns what it writes; it can read its configuration and the sounds, not our secrets."""
+    """Asterisk owns what it writes and reads its configuration and the sounds, not our secrets."""
     if uid is None:
         return
     settings.data_dir.chmod(0o755)

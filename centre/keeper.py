@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from agi.errors import ManagerError
 from agi.manager import Manager
+from call_router import numbers
 from call_router.call import Event
 from centre import house
 from centre.conversations import QUEUE
@@ -33,12 +35,15 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from agi.message import Message
+    from call_router.call import Call
+    from call_router.seats import Seat
     from centre.settings import Settings
 
 log = structlog.get_logger()
 
 JOURNAL_EVERY_S = 0.1
 SPOOL_EVERY_S = 1.0
+SEATS_EVERY_S = 0.2
 SWEEP_EVERY_S = 2.0
 DISK_EVERY_S = 5.0
 RECORDING_SETTLES_S = 1.0
@@ -52,6 +57,8 @@ class Keeper:
     """One centre's keeper. `run` ends when it is cancelled."""
 
     def __init__(self, settings: Settings) -> None:
+        # Now, and not inside the first transaction: callers' facts would wait for its lock.
+        numbers.preload()
         self._settings = settings
         self._engine = open_database(settings)
         self._books = open_books(settings)
@@ -69,19 +76,26 @@ class Keeper:
             self._on_connected,
         )
         self._asterisk_began: datetime | None = None
-        self._to_finish: asyncio.Queue[str] = asyncio.Queue()
+        self._seats_forgotten = False
+        self._to_finish: asyncio.Queue[tuple[float, str]] = asyncio.Queue()
         self._troubles: set[str] = set()
         self._rearming: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Keep until cancelled. What fails in one task is logged once and tried again."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._manager.run())
-            tasks.create_task(self._every(JOURNAL_EVERY_S, "journal", self._read_journal))
-            tasks.create_task(self._every(SPOOL_EVERY_S, "spool", self._merge_spool))
-            tasks.create_task(self._every(SWEEP_EVERY_S, "sweep", self._sweep))
-            tasks.create_task(self._every(DISK_EVERY_S, "disk", self._watch_disk))
-            tasks.create_task(self._finish_recordings())
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._manager.run())
+                tasks.create_task(self._every(JOURNAL_EVERY_S, "journal", self._read_journal))
+                tasks.create_task(self._every(SPOOL_EVERY_S, "spool", self._merge_spool))
+                tasks.create_task(self._every(SEATS_EVERY_S, "seats", self._restore_seats))
+                tasks.create_task(self._every(SWEEP_EVERY_S, "sweep", self._sweep))
+                tasks.create_task(self._every(DISK_EVERY_S, "disk", self._watch_disk))
+                tasks.create_task(self._finish_recordings())
+        finally:
+            # Asterisk was stopped before us: the last calls' ends are in its journal.
+            await self._every_once("journal", self._read_journal)
+            await self._every_once("spool", self._merge_spool)
 
     async def _every(self, seconds: float, what: str, work: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -95,7 +109,7 @@ class Keeper:
                 if what not in self._troubles:
                     self._troubles.add(what)
                     expected = isinstance(trouble, TROUBLE)
-                    log.error(
+                    log.error(  # noqa: TRY400 # the stack only when nobody expected it
                         "keeper cannot",
                         what=what,
                         why=str(trouble)[:300],
@@ -106,7 +120,7 @@ class Keeper:
     async def _read_journal(self) -> None:
         for fact in await asyncio.to_thread(self._journal.read):
             if fact.what == Event.ENDED:
-                self._to_finish.put_nowait(fact.call_id)
+                self._finish_soon(fact.call_id)
 
     async def _merge_spool(self) -> None:
         merged = await asyncio.to_thread(self._books.merge)
@@ -117,7 +131,7 @@ class Keeper:
         if not self._manager.connected or self._journal.behind_bytes:
             return  # without Asterisk's account nothing may be concluded
 
-        def read_open() -> list[calls.Call]:
+        def read_open() -> list[Call]:
             with reading(self._engine) as connection:
                 return calls.open_calls(connection, self._settings.centre_id)
 
@@ -130,7 +144,7 @@ class Keeper:
         if facts:
             await asyncio.to_thread(self._books.record, *facts)
             for fact in facts:
-                self._to_finish.put_nowait(fact.call_id)
+                self._finish_soon(fact.call_id)
 
     async def _watch_disk(self) -> None:
         if await asyncio.to_thread(self._disk.look, self._recordings):
@@ -145,16 +159,28 @@ class Keeper:
         status = await self._manager.action("CoreStatus")
         began = f"{status.get('CoreStartupDate')} {status.get('CoreStartupTime')}"
         self._asterisk_began = datetime.fromisoformat(began).astimezone(UTC)
+        # A note and no deed: while the database is away it is tried again.
+        self._seats_forgotten = True
         await self._say_whether_to_record()
+        log.info("asterisk connected", began=began)
 
-        def read_seats() -> list[seats.Seat]:
+    async def _restore_seats(self) -> None:
+        if not (self._seats_forgotten and self._manager.connected):
+            return
+
+        def read_seats() -> list[Seat]:
             with reading(self._engine) as connection:
                 return seats.current(connection, self._settings.centre_id)
 
-        restored = await seat_keeping.restore_members(
-            self._manager, QUEUE, await asyncio.to_thread(read_seats)
-        )
-        log.info("asterisk connected", began=began, seats_restored=restored)
+        self._seats_forgotten = False  # set again if Asterisk comes back anew meanwhile
+        try:
+            restored = await seat_keeping.restore_members(
+                self._manager, QUEUE, await asyncio.to_thread(read_seats)
+            )
+        except BaseException:
+            self._seats_forgotten = True
+            raise
+        log.info("seats restored", seats=restored)
 
     async def _on_event(self, event: Message) -> None:
         if event.event == "Hold":  # beside the other events: it takes some frames of music
@@ -173,9 +199,12 @@ class Keeper:
         """Finish what a stopped keeper left, then each recording as its call ends."""
         await self._every_once("recordings", self._queue_unfinished)
         while True:
-            call_id = await self._to_finish.get()
-            await asyncio.sleep(RECORDING_SETTLES_S)
+            due, call_id = await self._to_finish.get()
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
             await self._every_once("recording", partial(self._finish_one, call_id))
+
+    def _finish_soon(self, call_id: str) -> None:
+        self._to_finish.put_nowait((time.monotonic() + RECORDING_SETTLES_S, call_id))
 
     async def _every_once(self, what: str, work: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -190,10 +219,10 @@ class Keeper:
                 return calls.unrecorded(connection, self._settings.centre_id)
 
         for call_id in await asyncio.to_thread(read_unfinished):
-            self._to_finish.put_nowait(call_id)
+            self._finish_soon(call_id)
 
     async def _finish_one(self, call_id: str) -> None:
-        def read_call() -> calls.Call | None:
+        def read_call() -> Call | None:
             with reading(self._engine) as connection:
                 return calls.get(connection, self._settings.centre_id, call_id)
 

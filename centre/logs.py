@@ -1,4 +1,4 @@
-"""structlog: one JSON line an event in service, colour in a terminal; nothing a caller said or keyed."""
+"""structlog: JSON lines in service, colour in a terminal; nothing that a caller said or keyed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`siaga test`: prepares the ground (programs, Asterisk), then runs pytest over the rooms asked for."""
+"""`siaga test`: prepares the ground (programs, Asterisk), then runs pytest over the rooms."""
 
 from __future__ import annotations
 

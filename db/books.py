@@ -84,6 +84,17 @@ class DurableBooks:
             log.critical("books.failed", facts=len(facts), exc_info=True)
             self._homeless.extend(facts)
 
+    def warm_up(self, wait_s: float = 5.0) -> None:
+        """Open the database before the first caller's fact needs it. Never raises.
+
+        A cold start takes longer than a caller may wait, and that fact would go to the spool.
+        """
+        try:
+            self._my_hands().database.hand_in(()).wait(wait_s)
+        except Exception:
+            # For the caller: nothing; the first fact opens the database, or goes to the spool.
+            log.exception("books.cold")
+
     def merge(self) -> int:
         """Bring home what waits in the spool and in memory; return how many were new.
 

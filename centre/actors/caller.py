@@ -90,15 +90,16 @@ class Caller:
         """
         place = Workplace.prepare(folder)
         sip, media = free_ports(self.local_ip)
-        arguments = [
-            f"{self.target[0]}:{self.target[1]}",
-            *("-sf", str(self.write(place.folder)), "-m", "1", "-cid_str", self.call_id),
-            *("-i", self.local_ip, "-p", str(self.sip_port or sip)),
-            *("-mi", self.local_ip, "-mp", str(media)),
-            *("-timeout", f"{self.longest_s:.0f}s", "-timeout_error"),
-            *("-trace_msg", "-message_file", str(place.folder / "messages.log")),
-        ]
-        return Call(self, place, arguments, media)
+        with place.cleared_on_failure() as here:
+            arguments = [
+                f"{self.target[0]}:{self.target[1]}",
+                *("-sf", str(self.write(here)), "-m", "1", "-cid_str", self.call_id),
+                *("-i", self.local_ip, "-p", str(self.sip_port or sip)),
+                *("-mi", self.local_ip, "-mp", str(media)),
+                *("-timeout", f"{self.longest_s:.0f}s", "-timeout_error"),
+                *("-trace_msg", "-message_file", str(here / "messages.log")),
+            ]
+            return Call(self, place, arguments, media)
 
     def write(self, folder: Path, *, crowd: bool = False) -> Path:
         """Write the scenario and its RTP into `folder`; returns the scenario's path.

@@ -54,14 +54,17 @@ class Crowd:
         if not (0 < self.count <= MOST_CALLS and self.rate > 0):
             raise ValueError(f"a crowd is 1 to {MOST_CALLS} calls at a rate above 0 a second")
         place = Workplace.prepare(folder)
-        numbers = place.folder / "numbers.csv"
+        with place.cleared_on_failure() as here:
+            return CrowdCall(self.caller.name, place, self._arguments(here))
+
+    def _arguments(self, folder: Path) -> list[str]:
+        numbers = folder / "numbers.csv"
         lines = ["SEQUENTIAL", *(f"+{self.number + n}" for n in range(1, self.count + 1))]
         numbers.write_text("\n".join(lines) + "\n")
         sender = replace(self.caller.caller_id, user="[field0]")
-        ring = replace(self.caller, caller_id=sender)
-        scenario = ring.write(place.folder, crowd=True)
+        scenario = replace(self.caller, caller_id=sender).write(folder, crowd=True)
         sip, media = free_ports(self.caller.local_ip)
-        arguments = [
+        return [
             f"{self.caller.target[0]}:{self.caller.target[1]}",
             *("-sf", str(scenario), "-inf", str(numbers)),
             *("-cid_str", f"%u-{self.caller.call_id}"),
@@ -70,10 +73,9 @@ class Crowd:
             *("-m", str(self.count), "-l", str(self.at_once)),
             *_rate(self.rate),
             *("-timeout", f"{self.longest_s:.0f}s"),
-            *("-trace_stat", "-stf", str(place.folder / "statistics.csv"), "-fd", "1"),
+            *("-trace_stat", "-stf", str(folder / "statistics.csv"), "-fd", "1"),
             *("-trace_rtt", "-rtt_freq", "1"),
         ]
-        return CrowdCall(self.caller.name, place, arguments)
 
 
 class CrowdCall(Actor):

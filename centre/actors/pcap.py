@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 import wave
 from dataclasses import dataclass, field
-from itertools import pairwise
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -34,6 +34,8 @@ DTMF_COLUMNS_HZ: Final = (1209, 1336, 1477, 1633)
 _KEYPAD: Final = "123A456B789C*0#D"
 _ALAW_BOUNDS: Final = (0x1F, 0x3F, 0x7F, 0xFF, 0x1FF, 0x3FF, 0x7FF, 0xFFF)
 _EVENT_VOLUME: Final = 10
+_FRAME_HEAD: Final = 42
+_HERE: Final = bytes([127, 0, 0, 1])
 _EVENT_END: Final = 0x80
 
 
@@ -150,27 +152,22 @@ class Stream:
 
 def write(path: Path, packets: list[bytes], *, every_ms: int = FRAME_MS) -> None:
     """Write `packets` (RTP) as Ethernet/IPv4/UDP, one each `every_ms`."""
-    with path.open("wb") as out:
-        out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
-        for n, packet in enumerate(packets):
-            udp = struct.pack("!HHHH", 4000, 4002, 8 + len(packet), 0) + packet
-            ip = struct.pack(
-                "!BBHHHBBH4s4s",
-                0x45,
-                0,
-                20 + len(udp),
-                n & 0xFFFF,
-                0,
-                64,
-                17,
-                0,
-                b"\x7f\0\0\x02",
-                b"\x7f\0\0\x01",
-            )
-            frame = b"\0" * 12 + b"\x08\0" + ip + udp
-            seconds, milliseconds = divmod(n * every_ms, 1000)
-            head = struct.pack("<IIII", seconds, milliseconds * 1000, len(frame), len(frame))
-            out.write(head + frame)
+    parts = [struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)]
+    for n, packet in enumerate(packets):
+        seconds, milliseconds = divmod(n * every_ms, 1000)
+        size = _FRAME_HEAD + len(packet)
+        parts.append(struct.pack("<IIII", seconds, milliseconds * 1000, size, size))
+        parts.append(_frame_head(len(packet)))
+        parts.append(packet)
+    path.write_bytes(b"".join(parts))
+
+
+@cache
+def _frame_head(rtp_bytes: int) -> bytes:
+    """Ethernet, IPv4 and UDP heads; SIPp puts the real addresses and ports in their place."""
+    udp = struct.pack("!HHHH", 4000, 4002, 8 + rtp_bytes, 0)
+    ip = struct.pack("!BBHIBBH4s4s", 0x45, 0, 28 + rtp_bytes, 0, 64, 17, 0, _HERE, _HERE)
+    return b"\0" * 12 + b"\x08\0" + ip + udp
 
 
 def read(path: Path) -> list[tuple[float, bytes]]:
@@ -178,11 +175,6 @@ def read(path: Path) -> list[tuple[float, bytes]]:
     data, found, at = path.read_bytes(), [], 24
     while at < len(data):
         seconds, micro, size, _ = struct.unpack_from("<IIII", data, at)
-        found.append((seconds + micro / 1e6, data[at + 16 + 42 : at + 16 + size]))
+        found.append((seconds + micro / 1e6, data[at + 16 + _FRAME_HEAD : at + 16 + size]))
         at += 16 + size
     return found
-
-
-def gaps_ms(times_s: list[float]) -> list[float]:
-    """The gaps between consecutive arrivals, in ms."""
-    return [(later - earlier) * 1000 for earlier, later in pairwise(times_s)]

@@ -83,10 +83,11 @@ class Phone:
         place = Workplace.prepare(folder)
         sip, media = free_ports(self.local_ip)
         port = self.sip_port or sip
-        if register:
-            self.register(place.folder / "register", port)
-        arguments = self._arguments(place.folder, port, media)
-        return Line(self, place, arguments, port=port, media=media)
+        with place.cleared_on_failure() as here:
+            if register:
+                self.register(here / "register", port)
+            arguments = self._arguments(here, port, media)
+            return Line(self, place, arguments, port=port, media=media)
 
     def register(self, folder: Path, port: int, *, expires_s: int = EXPIRES_S) -> None:
         """Bind the account to `local_ip`:`port` for `expires_s` (0: sign off).
@@ -126,6 +127,7 @@ class Phone:
             dialled=number,
             local_ip=self.local_ip,
             account=(self.user, self.password),
+            longest_s=before_keys_s + len(keys) + wait_s + 10,
         ).start()
 
     def _arguments(self, folder: Path, port: int, media: int) -> list[str]:

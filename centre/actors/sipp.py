@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
@@ -24,12 +25,13 @@ from typing import TYPE_CHECKING, Final, Self
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 log = structlog.get_logger(__name__)
 
 TAIL_BYTES: Final = 2000
 STOP_S: Final = 3.0
+_NEVER: Final = "1000000"
 _CHATTER: Final = ("In pcap", "max pkt length", "base port", "Resolving remote host", "There were")
 _PLANNED: Final = re.compile(
     r"[\d:.\t -]+Call-Id: \S+, receive timeout .*?jumping to label \d+?(?=\d{4}-|\D|$)"
@@ -67,6 +69,15 @@ class Workplace:
             return cls(Path(tempfile.mkdtemp(prefix="siaga-actor-")), temporary=True)
         folder.mkdir(parents=True, exist_ok=True)
         return cls(folder, temporary=False)
+
+    @contextmanager
+    def cleared_on_failure(self) -> Iterator[Path]:
+        """Give the folder; clear it when what is started here does not start."""
+        try:
+            yield self.folder
+        except BaseException:
+            self.clear()
+            raise
 
     def clear(self) -> None:
         """Remove a temporary folder; a kept one stays."""
@@ -233,6 +244,7 @@ def _command(folder: Path, arguments: Sequence[str], pipe: int) -> list[str]:
     return [
         *("setpriv", "--pdeathsig", "KILL", "--", "sipp", *arguments),
         *("-nostdin", "-skip_rlimit", "-deadcall_wait", "0", "-aa"),
+        *("-watchdog_minor_maxtriggers", _NEVER, "-watchdog_major_maxtriggers", _NEVER),
         *("-trace_err", "-error_file", str(folder / "errors.log")),
         *("-trace_logs", "-log_file", f"/dev/fd/{pipe}"),
     ]

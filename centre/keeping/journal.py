@@ -98,7 +98,7 @@ class JournalReader:
             offset = end
 
     def _rotate(self) -> None:
-        """Start a new file when this one is long and read: Asterisk opens it anew for each line."""
+        """Start a new file when this one is long and read; Asterisk opens it for each line."""
         try:
             size = self._path.stat().st_size
         except FileNotFoundError:

@@ -31,7 +31,7 @@ def seat_of(interface_name: str) -> str:
 
 
 def no_answer(event: Message) -> SeatFact | None:
-    """Return what a QueueMemberPause event says of a deaf phone; None if it says something else."""
+    """Return what a QueueMemberPause event says of a deaf phone; None for any other."""
     if event.event != "QueueMemberPause" or event.get("Paused") != "1":
         return None
     if event.get("PausedReason") != AUTOPAUSE:

@@ -52,5 +52,4 @@ class Sweeper:
             Event.ENDED,
             "Asterisk has no such call any more and told no end of it",
             {"source": "swept", "lost": lost},
-            f"swept-{call.call_id}",
         )

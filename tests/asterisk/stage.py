@@ -139,8 +139,11 @@ def whole(call):
 
 
 def voices(centre, call, leg, *hz):
-    """The spans of each tone in a leg ("" mixed, "-caller", "-other") of a recording."""
-    return tones(centre.recording(call, leg), hz)
+    """The spans of each tone in a leg ("" mixed, "-caller", "-other") of a recording.
+
+    People speak at 0.3 of full scale; a note in a prompt or in the music stays below half of it.
+    """
+    return tones(centre.recording(call, leg), hz, threshold=0.15)
 
 
 def heard(centre, call, leg="", *hz):

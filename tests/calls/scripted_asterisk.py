@@ -122,6 +122,14 @@ class Asterisk:
         """The other side must say ``failure`` and close."""
         self._sees("failure\n")
 
+    def socket_line(self) -> str | None:
+        """Read one command line, None when the other side has closed."""
+        try:
+            line = self._read.readline()
+        except TimeoutError:
+            raise AssertionError("expected a command or the end, but nothing came") from None
+        return line[:-1].decode("utf-8", "surrogateescape") if line else None
+
     def hangs_up(self) -> None:
         """The caller hangs up: HANGUP, and (AGIEXITONHANGUP=yes) the end of the connection."""
         self.says("HANGUP").closes()

@@ -4,6 +4,7 @@ Then read `git diff asterisk_conf/expected`: it is what a city's Asterisk will b
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 HOUSE = Path(__file__).parent.parent.parent
@@ -26,13 +27,29 @@ def rendered() -> dict[str, str]:
     return render(plan)
 
 
-if __name__ == "__main__":
-    sys.path.insert(0, str(HOUSE))
-    texts = rendered()
-    EXPECTED.mkdir(exist_ok=True)
-    for old in EXPECTED.glob("*.conf"):
-        if old.name not in texts:
+def rendered_units() -> dict[str, str]:
+    """Every systemd unit of that centre, installed where the runbook says."""
+    from asterisk_conf.units import render_units  # noqa: PLC0415
+    from centre import house, settings  # noqa: PLC0415
+
+    units = house.units(
+        settings.load(SETTINGS), Path("/etc/siaga/siaga.toml"), ("/usr/sbin/asterisk",)
+    )
+    return render_units(replace(units, house=Path("/opt/siaga-112")))
+
+
+def renew(folder: Path, texts: dict[str, str]) -> None:
+    """Make `folder` hold exactly `texts`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.iterdir():
+        if old.is_file() and old.name not in texts:
             old.unlink()
     for name, text in texts.items():
-        (EXPECTED / name).write_text(text, encoding="utf-8")
-    sys.stdout.write(f"{len(texts)} files in {EXPECTED}\n")
+        (folder / name).write_text(text, encoding="utf-8")
+    sys.stdout.write(f"{len(texts)} files in {folder}\n")
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(HOUSE))
+    renew(EXPECTED, rendered())
+    renew(EXPECTED / "systemd", rendered_units())

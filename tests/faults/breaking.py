@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from contextlib import ExitStack, contextmanager, suppress
@@ -15,8 +16,10 @@ from call_router.seats import SeatEvent, SeatFact
 from centre.actors import AnswerAfter, Caller, CallerId, HangUp, Press, Speak, Wait, WaitForHangup
 from centre.actors.sipp import free_ports
 from centre.openings import open_books
+from centre.processes import running
 from centre.trial import PHONE_IP, Shape, TrialCentre, until
 
+HOUSE = Path(__file__).parent.parent.parent
 CALLER_HZ = 440.0
 CALL_TAKER_HZ = 700.0
 PRESSES_0 = (Wait(0.6), Press("0"), WaitForHangup(60.0))
@@ -53,6 +56,61 @@ class Town(TrialCentre):
         ids = [row.sip_call_id for row in rows]
         assert len(ids) == len(set(ids)), ids
         return rows
+
+
+class Up(Town):
+    """The same centre run by `siaga up`, as a city runs it: a program tied to nobody."""
+
+    supervisor = None
+
+    def __enter__(self):
+        self._thread.start()
+        try:
+            self.up()
+            self.until_ready()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def up(self):
+        """Start `siaga up`; it says so when it is ready."""
+        self.words = self.folder / f"up-{time.monotonic_ns()}.log"
+        with self.words.open("wb") as words:
+            self.supervisor = subprocess.Popen(
+                [sys.executable, "-m", "centre", "up", "--settings", str(self.settings_file)],
+                stdin=subprocess.DEVNULL,
+                stdout=words,
+                stderr=words,
+                start_new_session=True,
+                env={**os.environ, "PYTHONPATH": str(HOUSE)},
+            )
+
+    def until_ready(self):
+        until("up is ready", lambda: "ready on SIP" in self.words.read_text(), 60.0)
+
+    def kill_supervisor(self):
+        self.supervisor.kill()
+        self.supervisor.wait()
+
+    def pid(self, program):
+        return int((self.house.run / f"{program}.pid").read_text())
+
+    def running(self):
+        """Every process of this centre, by the name of its program."""
+        found = {name: running(program.command) for name, program in self.programs.items()}
+        return {name: pids for name, pids in found.items() if pids}
+
+    def __exit__(self, *_):
+        if self.supervisor.poll() is None:
+            self.supervisor.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self.supervisor.wait(60)
+            self.kill_supervisor()
+        for pid in [pid for pids in self.running().values() for pid in pids]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        super().__exit__()
 
 
 def seat_them(settings, numbers):

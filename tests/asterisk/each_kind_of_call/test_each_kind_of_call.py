@@ -32,6 +32,8 @@ from centre.actors import (
 )
 from centre.trial import until
 
+STAYS = pressing("0", Speak(CALLER_HZ, 90.0), HangUp())
+TELLS = (Speak(CALL_TAKER_HZ, 1.5), HangUp())
 TALKS = (Speak(CALLER_HZ, 2.0), HangUp())
 BY_QUEUE = ["ring", "menu", "key", "hand_over", "queued", "answered", "ended", "recorded"]
 
@@ -106,33 +108,33 @@ def test_a_caller_who_hangs_up_in_the_queue_has_abandoned_it(centre):
 
 def test_with_nobody_signed_in_every_phone_of_the_list_rings(centre):
     with (
-        centre.phone("103", SPEAKS).start() as listed,
-        ringing(centre, speaking(4.0)) as (call, sip_call_id),
+        centre.phone("103", TELLS).start() as listed,
+        ringing(centre, STAYS) as (call, sip_call_id),
     ):
-        listed.wait_for("answered", 20.0)
-        call.wait_ended(30.0)
+        listed.wait_for("hung_up", 20.0)
+        call.wait_for("other_hung_up", 20.0)
         row = centre.recorded(sip_call_id)
-    assert ending(row) == ("answered", "caller_hung_up")
+    assert ending(row) == ("answered", "call_taker_hung_up")
     assert (row.via, row.phone) == ("ring_all", "103")
     assert story(centre, row) == [
         *("ring", "menu", "key", "hand_over", "queued", "ring_all", "answered"),
-        *("ended", "recorded"),
+        *("left", "ended", "recorded"),
     ]
     _both_are_recorded(centre, row)
 
 
 def test_with_nobody_of_ours_the_outside_number_answers(centre):
     with (
-        centre.police((Speak(POLICE_HZ, 60.0), WaitForHangup())) as police,
-        ringing(centre, speaking(5.0)) as (call, sip_call_id),
+        centre.police((Speak(POLICE_HZ, 1.5), HangUp())) as police,
+        ringing(centre, STAYS) as (call, sip_call_id),
     ):
-        police.wait_for("answered", 20.0)
-        call.wait_ended(30.0)
+        police.wait_for("hung_up", 20.0)
+        call.wait_for("other_hung_up", 20.0)
         row = centre.recorded(sip_call_id)
     assert ending(row) == ("passed_on", "outside_number_answered")
     assert story(centre, row) == [
         *("ring", "menu", "key", "hand_over", "queued", "ring_all", "outside", "answered"),
-        *("ended", "recorded"),
+        *("left", "ended", "recorded"),
     ]
     whole(row)
     assert heard(centre, row, "", CALLER_HZ, POLICE_HZ) == {CALLER_HZ, POLICE_HZ}
@@ -140,9 +142,8 @@ def test_with_nobody_of_ours_the_outside_number_answers(centre):
 
 
 def test_when_nobody_anywhere_answers_he_goes_round_until_somebody_signs_in(centre):
-    plan = pressing("0", Speak(CALLER_HZ, 90.0), HangUp())
-    phone = centre.phone("102", (Speak(CALL_TAKER_HZ, 2.0), HangUp()))
-    with ringing(centre, plan) as (call, sip_call_id), phone.start() as line:
+    phone = centre.phone("102", TELLS)
+    with ringing(centre, STAYS) as (call, sip_call_id), phone.start() as line:
         told(centre, sip_call_id, "outside", within_s=30.0)
         second = told(centre, sip_call_id, "queued", times=2, within_s=30.0)[1]
         until("he waits in the line", lambda: waiting(centre) == 1)
@@ -165,7 +166,7 @@ def test_when_nobody_anywhere_answers_he_goes_round_until_somebody_signs_in(cent
 def test_fastagi_killed_in_mid_prompt_sends_him_straight_to_a_call_taker(centre):
     plan = (Wait(0.5), Speak(CALLER_HZ, 40.0), HangUp())
     with (
-        seated(centre, "101", (Speak(CALL_TAKER_HZ, 2.0), HangUp())),
+        seated(centre, "101", TELLS),
         ringing(centre, plan) as (call, sip_call_id),
     ):
         told(centre, sip_call_id, "menu")

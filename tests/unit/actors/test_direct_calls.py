@@ -1,7 +1,11 @@
 """A caller rings a phone directly: real SIP, real audio, no Asterisk between them."""
 
 import os
+import select
+import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -229,6 +233,30 @@ def test_nothing_survives_a_stop(phone, ring):
     for actor in (call, line):
         with pytest.raises(ProcessLookupError):
             os.kill(actor.pid, 0)
+
+
+def test_no_actor_outlives_a_killed_demo():
+    program = (
+        "from centre.actors import Phone\n"
+        "line = Phone('B', 'b', 'x', ('127.0.0.2', 9), local_ip='127.0.0.3')"
+        ".start(register=False)\n"
+        "print(line.pid, line.folder, flush=True)\n"
+        "input()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).parents[3],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as demo:
+        pid, folder = demo.stdout.readline().split()
+        actor = os.pidfd_open(int(pid))
+        demo.kill()
+    ended, _, _ = select.select([actor], [], [], 5)
+    os.close(actor)
+    shutil.rmtree(folder)
+    assert ended
 
 
 def test_temporary_files_go_with_the_call(phone, people):

@@ -335,6 +335,12 @@ def test_24_a_line_has_a_greatest_length():
     flooding.join(5)
 
 
+def test_24_a_reply_without_an_end_is_given_up_for_its_length_not_its_time(talk):
+    call = talk(b"200 result=1 (" + b"x" * 100_000)
+    with pytest.raises(ProtocolError, match="longer than 65536 bytes"):
+        call.session.get_variable("A")
+
+
 def test_25_nothing_is_written_to_stderr_or_stdout(talk, capfd):
     call = talk(b"200 result=1 (secret)\n", b"HANGUP\n")
     call.session.get_variable("+628123456789")

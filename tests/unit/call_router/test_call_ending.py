@@ -119,7 +119,7 @@ STORIES = {
         (Result.ANSWERED, Reason.ASTERISK_DIED),
     ),
     "is gone and nobody can tell why": (
-        [RING, QUEUED, end(source="swept", lost="no_account")],
+        [RING, QUEUED, end(source="swept", lost="end_not_told")],
         (Result.LOST, Reason.END_NOT_TOLD),
     ),
     "was talking, though the answer itself was lost": (

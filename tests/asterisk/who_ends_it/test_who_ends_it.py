@@ -1,0 +1,128 @@
+from stage import (
+    CALL_TAKER_HZ,
+    CALLER_HZ,
+    SECOND_HZ,
+    ending,
+    heard,
+    pressing,
+    ringing,
+    seat,
+    seated,
+    story,
+    told,
+    unseat,
+    voices,
+    waiting,
+    whole,
+)
+
+from centre.actors import Ear, HangUp, NeverAnswer, Speak, Vanish, WaitForHangup
+from centre.trial import TRUNK_IP, until
+from recordings.tones import seconds_of
+
+TALK = ["ring", "menu", "key", "hand_over", "queued", "answered"]
+BOTH = {CALLER_HZ, CALL_TAKER_HZ}
+
+
+def test_the_caller_hangs_up(centre):
+    plan = pressing("0", Speak(CALLER_HZ, 3.0), HangUp())
+    with seated(centre, "101") as line, ringing(centre, plan) as (call, sip_call_id):
+        call.wait_ended(30.0)
+        line.wait_for("other_hung_up", 5.0)
+        row = centre.recorded(sip_call_id)
+    assert ending(row) == ("answered", "caller_hung_up")
+    assert "Q.850 16" in row.ending.detail
+    assert story(centre, row) == [*TALK, "ended", "recorded"]
+    assert row.left_count == 0
+    whole(row)
+    assert heard(centre, row, "", *BOTH) == BOTH
+
+
+def test_the_call_taker_hangs_up(centre):
+    plan = pressing("0", Speak(CALLER_HZ, 60.0), HangUp())
+    with (
+        seated(centre, "101", (Speak(CALL_TAKER_HZ, 1.5), HangUp())),
+        ringing(centre, plan) as (call, sip_call_id),
+    ):
+        call.wait_for("other_hung_up", 30.0)
+        row = centre.recorded(sip_call_id)
+    assert ending(row) == ("answered", "call_taker_hung_up")
+    assert story(centre, row) == [*TALK, "left", "ended", "recorded"]
+    assert 1.0 < row.talk_s < 4.0
+    whole(row)
+    assert heard(centre, row, "", *BOTH) == BOTH
+
+
+def test_the_trunks_own_word_for_a_lost_caller_is_believed(centre):
+    plan = pressing("0", Speak(CALLER_HZ, 2.5), HangUp("Q.850;cause=27"))
+    with seated(centre, "101"), ringing(centre, plan) as (call, sip_call_id):
+        call.wait_ended(30.0)
+        row = centre.ended(sip_call_id)
+    assert ending(row) == ("answered", "network_lost_caller")
+    assert "Q.850 27: destination out of order" in row.ending.detail
+
+
+def test_a_caller_whom_the_network_lost_is_let_go_after_the_silence_the_trunk_allows(centre):
+    in_talk = pressing("0", Speak(CALLER_HZ, 2.5), Vanish())
+    in_queue = pressing("0", Speak(CALLER_HZ, 1.0), Vanish())
+    with seated(centre, "101") as line, ringing(centre, in_talk) as (call, talking_id):
+        call.wait_for("vanish", 20.0)
+        with (
+            seated(centre, "102", answer=NeverAnswer()),
+            ringing(centre, in_queue) as (_, wait_id),
+        ):
+            talked = centre.recorded(talking_id, 30.0)
+            waited = centre.recorded(wait_id, 30.0)
+        line.wait_for("other_hung_up", 5.0)
+    assert ending(talked) == ("answered", "network_lost_caller")
+    assert "Q.850 44" in talked.ending.detail
+    assert ending(waited) == ("lost", "network_lost_caller")
+    assert story(centre, waited) == [*TALK[:-1], "ended", "recorded"]
+    assert story(centre, talked)[:6] == TALK
+    whole(talked)
+    assert heard(centre, talked, "", *BOTH) == BOTH
+    silence_s = (talked.ended_at - talked.answered_at).total_seconds()
+    assert 5.5 < silence_s < 15
+
+
+def test_a_call_taker_whom_the_network_lost_leaves_the_caller_at_the_head_of_the_line(centre):
+    plan = pressing("0", Speak(CALLER_HZ, 90.0), HangUp())
+    alice = centre.phone("101", (Speak(CALL_TAKER_HZ, 1.5), Vanish()), sequence=50_000)
+    with alice.start() as gone, ringing(centre, plan) as (first, first_id):
+        seat(centre, "101")
+        with Ear(TRUNK_IP, first.media_port) as ear, _another(centre, first_id) as (_, second_id):
+            gone.wait_for("vanish", 20.0)
+            unseat(centre, "101")
+            told(centre, first_id, "queued", times=2)
+            until("both wait", lambda: waiting(centre) == 2)
+            talks = (Speak(SECOND_HZ, 1.5), HangUp())
+            with seated(centre, "102", talks, sequence=1000) as bambang:
+                bambang.wait_for("answered", 20.0)
+                first.wait_for("other_hung_up", 20.0)
+                first_row = centre.recorded(first_id)
+                second_row = centre.ended(second_id, 20.0)
+    assert ending(first_row) == ("answered", "call_taker_hung_up")
+    assert (first_row.answered_by, first_row.left_count) == ("102", 2)
+    assert story(centre, first_row) == [
+        *(*TALK, "left", "queued", "answered", "left", "ended", "recorded")
+    ]
+    lost = [entry.fact for entry in centre.timeline(first_row) if entry.fact.what == "left"]
+    assert [fact.data["source"] for fact in lost] == ["network", "call_taker"]
+    again = [entry.fact for entry in centre.timeline(first_row) if entry.fact.what == "answered"]
+    other = told(centre, second_id, "answered")
+    assert again[-1].at < other[0].at  # he came first and was lost by us: he goes first
+    assert second_row.answered_by == "102"
+
+    whole(first_row)
+    assert heard(centre, first_row, "-caller", CALLER_HZ, CALL_TAKER_HZ, SECOND_HZ) == {CALLER_HZ}
+    other_leg = voices(centre, first_row, "-other", CALL_TAKER_HZ, SECOND_HZ)
+    assert seconds_of(other_leg[CALL_TAKER_HZ]) > 1.2
+    assert seconds_of(other_leg[SECOND_HZ]) > 1.2
+    between_s = other_leg[SECOND_HZ][0][0] - other_leg[CALL_TAKER_HZ][-1][1]
+    assert len(ear.samples()) / 8000 > between_s > 2  # the silence of the loss and the words
+
+
+def _another(centre, first_id):
+    """A second caller, who rings once the first one talks, and waits."""
+    told(centre, first_id, "answered")
+    return ringing(centre, pressing("0", WaitForHangup(90.0)), "081234560002")
