@@ -54,14 +54,30 @@ class Settings:
     """The length of a sound in seconds, None if unknown."""
 
 
-def listen(host: str, port: int, *, backlog: int = 1024) -> socket.socket:
+BACKLOG = 1024
+
+
+def listen(host: str, port: int, *, backlog: int = BACKLOG) -> socket.socket:
     """Open a listening socket. Port 0 takes a free one: ask the socket which."""
+    listener = bind(host, port)
+    try:
+        listener.listen(backlog)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take a port without listening yet: until a server starts on it, callers are refused.
+
+    Refused, they take the next line at once; in the backlog they would wait for it in silence.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-        listener.listen(backlog)
     except OSError:
         listener.close()
         raise
@@ -103,6 +119,7 @@ class Server:
         for listener in self._listeners:
             # Accepted sockets inherit both, which saves two system calls a call.
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            listener.listen(BACKLOG)
             listener.settimeout(None)
             set_timeout(listener, socket.SO_RCVTIMEO, _LAP_S)
             self._waiting[listener] = 1

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from agi.server import Conversations, Server, Settings, listen
+from agi.server import Conversations, Server, Settings, bind
 
 STACK_BYTES = 256 * 1024
 _TICK_S = 0.5
@@ -37,9 +37,10 @@ def serve(
 ) -> None:
     """Serve in `workers` child processes until SIGTERM or SIGINT; call it in the main thread.
 
-    `listeners` are listening sockets or addresses (port 0 is refused: nobody could know which
-    port it became). `prepare` runs in each worker before it accepts callers. At the end each
-    worker gives its conversations `drain_s` seconds. A worker whose master is gone drains too.
+    `listeners` are bound sockets or addresses (port 0 is refused: nobody could know which port
+    it became); they listen from the first worker on. `prepare` runs in each worker before it
+    accepts callers. At the end each worker gives its conversations `drain_s` seconds. A worker
+    whose master is gone drains too.
     """
     sockets = [_opened(listener) for listener in listeners]
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {*_STOP, signal.SIGCHLD})
@@ -55,7 +56,7 @@ def serve(
                 prepare=prepare,
                 core=number if pin else None,
             ),
-        ).run(drain_s)
+        ).run(sockets, drain_s)
     finally:
         signal.signal(signal.SIGHUP, hup)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -70,7 +71,7 @@ class _Master:
         self._due = dict.fromkeys(range(workers), 0.0)  # worker's number: when to fork it
         self._backoff_s = dict.fromkeys(range(workers), 0.0)
 
-    def run(self, drain_s: float) -> None:
+    def run(self, listeners: Sequence[socket.socket], drain_s: float) -> None:
         stopped = False
         while not stopped:
             self._fork_due()
@@ -78,6 +79,9 @@ class _Master:
             came = signal.sigtimedwait({*_STOP, signal.SIGCHLD}, max(0.0, soonest_s))
             stopped = _is_stop(came)
             self._reap()
+        # Ours too: in the backlog of a port where nobody accepts, callers would wait in silence.
+        for listener in listeners:
+            listener.close()
         self._drain(drain_s)
 
     def _fork_due(self) -> None:
@@ -182,5 +186,5 @@ def _opened(listener: socket.socket | tuple[str, int]) -> socket.socket:
         return listener
     host, port = listener
     if port == 0:
-        raise ValueError("port 0: open the socket with listen() and pass it, to know its port")
-    return listen(host, port)
+        raise ValueError("port 0: open the socket with bind() and pass it, to know its port")
+    return bind(host, port)

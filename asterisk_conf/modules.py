@@ -84,6 +84,11 @@ APPLICATIONS: Final[frozenset[str]] = frozenset(
     }
 )
 
+EXECUTED: Final[frozenset[str]] = frozenset(
+    {"AddQueueMember", "PauseQueueMember", "RemoveQueueMember", "UnpauseQueueMember"}
+)
+"""Applications that conversations run on a channel (the star codes); never in the dialplan."""
+
 FUNCTIONS: Final[frozenset[str]] = frozenset(
     {
         "CALLERID",

@@ -136,7 +136,10 @@ def doctor(settings_path: Path | None, *, as_json: bool) -> None:
 
 
 @example("./siaga test calls")
-@siaga.command(context_settings={"ignore_unknown_options": True})
+@siaga.command(
+    # No -h of its own: pytest's own words pass through, and some hold an h (-pno:cacheprovider).
+    context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]}
+)
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def test(words: tuple[str, ...]) -> None:
     """Run the tests: unit, calls, asterisk, browser, faults or conf; all when left out."""

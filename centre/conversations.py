@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agi.server import Settings as ServerSettings
-from agi.server import listen
 from agi.workers import serve
 from call_router.desk import UNKNOWN, Desk
 from call_router.policy_file import load_rules
@@ -121,7 +120,7 @@ def run(settings: Settings, *, standby: bool = False) -> None:
     books = open_books(settings)
     conversations = Conversations(settings, books, load_rules(settings.policy_file), sounds)
     serve(
-        [listen("127.0.0.1", settings.agi_ports[1 if standby else 0])],
+        [("127.0.0.1", settings.agi_ports[1 if standby else 0])],
         conversations,
         workers=1 if standby else settings.agi_workers,
         settings=ServerSettings(length_s=sounds.length_of),

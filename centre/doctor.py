@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from agi.errors import ManagerError
 from agi.manager import Manager
 from asterisk_conf import sandbox
-from asterisk_conf.modules import APPLICATIONS
+from asterisk_conf.modules import APPLICATIONS, EXECUTED
 from centre import house
 from centre.conversations import QUEUE
 from centre.keeping.journal import JournalReader
@@ -182,14 +182,15 @@ async def _running(manager: Manager) -> Finding:
 async def _applications(manager: Manager) -> Finding:
     """An application that is missing would end a call in the middle of its road."""
     missing = []
-    for name in sorted(APPLICATIONS):
+    needed = sorted(APPLICATIONS | EXECUTED)
+    for name in needed:
         answer = await manager.action("Command", Command=f"core show application {name}")
         if "is (are) not registered" in "".join(answer.all("Output")):
             missing.append(name)
     if missing:
         remedy = "use the sandboxed Asterisk or install its modules: asterisk-modules"
         return _sick("dialplan", f"Asterisk lacks {', '.join(missing)}", remedy)
-    return _well("dialplan", f"all {len(APPLICATIONS)} applications are there")
+    return _well("dialplan", f"all {len(needed)} applications are there")
 
 
 async def _seats(settings: Settings, manager: Manager) -> Finding:

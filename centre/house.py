@@ -178,9 +178,8 @@ def _make_folders(settings: Settings, places: Directories, asterisk: sandbox.Ast
         places.recordings,
     ):
         folder.mkdir(parents=True, exist_ok=True)
-    documentation = places.data / "documentation"
-    if not documentation.exists() and asterisk.documentation.is_dir():
-        documentation.symlink_to(asterisk.documentation)
+    if asterisk.documentation.is_dir():
+        _link(places.data / "documentation", asterisk.documentation)
 
 
 def _show_sounds(settings: Settings, places: Directories, sounds: SoundSet) -> None:
@@ -190,8 +189,15 @@ def _show_sounds(settings: Settings, places: Directories, sounds: SoundSet) -> N
         links[places.data / "sounds" / language / "siaga"] = settings.folder("sounds") / language
     for link, target in links.items():
         link.parent.mkdir(parents=True, exist_ok=True)
-        if not link.is_symlink():
-            link.symlink_to(target)
+        _link(link, target)
+
+
+def _link(link: Path, target: Path) -> None:
+    """Make `link` lead to `target`, also when an earlier one leads to what is gone."""
+    if link.is_symlink() and link.readlink() == target:
+        return
+    link.unlink(missing_ok=True)
+    link.symlink_to(target)
 
 
 def _give_to(uid: int | None, settings: Settings) -> None:

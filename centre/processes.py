@@ -29,6 +29,7 @@ log = structlog.get_logger()
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
 HEALTHY_AFTER_S = 10.0
+KEEPERS_END_S = 2.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -133,6 +134,8 @@ class Supervisor:
             programs.sort(key=lambda one: not one[0].adopt)
         for program, pid in programs:
             await self._stop_one(program, pid)
+        if self._keepers:  # each ends by itself when it hears that its program has
+            await asyncio.wait(self._keepers, timeout=KEEPERS_END_S)
         for keeper in self._keepers:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 PLACES = (Path("siaga.toml"), Path("/etc/siaga/siaga.toml"))
+_BLOCKS = {
+    "trunks": {"name", "addresses", "numbers", "codecs", "dead_air_s"},
+    "call_takers": {"id", "name", "pin", "password", "networks"},
+    "outside": {"name", "number", "address"},
+}
+"""The words of each block that may stand several times."""
 _T = TypeVar("_T")
 
 
@@ -117,6 +123,8 @@ def read(table: Mapping[str, Any], *, name: str = "siaga.toml") -> Settings:
     call_takers = reader.blocks("call_takers", _call_taker)
     if len({c.id for c in call_takers}) != len(call_takers):
         reader.mistake("[[call_takers]]: an id stands twice; each person needs a phone of his own")
+    if len({c.pin for c in call_takers}) != len(call_takers):
+        reader.mistake("[[call_takers]]: two have the same pin; it says who signs in")
     settings = Settings(
         centre_id=reader.text("centre", "id", "siaga"),
         name=reader.text("centre", "name", "112"),
@@ -274,8 +282,13 @@ class _Reader:
 
     def unknown_words(self) -> None:
         """A word that nobody reads is a setting that somebody believes in."""
-        free = {"pauses", "trunks", "call_takers", "outside"}
+        free = {"pauses", *_BLOCKS}
         sections = {section for section, _ in self.asked} | free
+        for section, known in _BLOCKS.items():
+            rows = self.table.get(section, [])
+            used = {key for row in rows if isinstance(row, dict) for key in row}
+            for key in sorted(used - known):
+                self.mistake(f"[[{section}]] {key} is unknown; see siaga.example.toml")
         for section, block in self.table.items():
             if section not in sections:
                 self.mistake(

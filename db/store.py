@@ -11,13 +11,14 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy import Connection, Engine
     from sqlalchemy.engine import URL
+    from sqlalchemy.pool import ConnectionPoolEntry
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
@@ -115,11 +116,18 @@ def _open_sqlite(url: URL, busy_s: float, *, create: bool) -> Engine:
     engine = create_engine(made, connect_args={"timeout": busy_s, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
-    def connected(connection: Any, _: object) -> None:
+    def connected(connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info["file"] = _file_behind(url)
         # We begin transactions ourselves: the driver's own way takes the write lock too late,
         # where waiting for it can only fail.
         connection.isolation_level = None
         connection.execute("PRAGMA synchronous=FULL")  # a commit survives a power cut
+
+    @event.listens_for(engine, "checkout")
+    def taken(_: object, record: ConnectionPoolEntry, __: object) -> None:
+        # The file was moved, deleted or replaced by a backup: what we hold open is nobody's now.
+        if record.info["file"] != _file_behind(url):
+            raise DisconnectionError("another file stands in the database's place")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -127,6 +135,14 @@ def _open_sqlite(url: URL, busy_s: float, *, create: bool) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _file_behind(url: URL) -> tuple[int, int] | None:
+    try:
+        status = Path(url.database or "").stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _open_postgresql(url: URL, busy_s: float) -> Engine:

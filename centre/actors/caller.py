@@ -60,8 +60,8 @@ class Caller:
 
     `target` is the trunk's address of the centre (ip, port); `local_ip` the trunk's own, by which
     the centre knows it. `call_id` is the SIP Call-ID, so that a test finds its row. `sequence`
-    and `ssrc` fix the RTP stream's start. `cancel_after_s` gives up when not answered by then.
-    `account` (user, password) answers a challenge, as a phone that dials out must.
+    and `ssrc` fix the RTP stream's start. `cancel_after_s` gives up so long after the last sign
+    of ringing. `account` (user, password) answers a challenge, as a phone that dials out must.
     `events=False` offers no RFC 4733 events, so the centre must listen for tones. `sip_port` 0
     takes a free one. The call ends by itself after `longest_s`.
     """

@@ -40,7 +40,10 @@ class Heard:
 
 
 class Ear(threading.Thread):
-    """Listens to one UDP port of one address until stopped; needs root or CAP_NET_RAW."""
+    """Listens to one UDP port of one address until stopped; needs root or CAP_NET_RAW.
+
+    It hears whatever is sent there, so people who must be told apart need addresses of their own.
+    """
 
     def __init__(self, ip: str, port: int) -> None:
         super().__init__(name=f"ear-{ip}:{port}", daemon=True)

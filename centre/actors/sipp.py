@@ -88,10 +88,10 @@ class Workplace:
 class Actor:
     """A running SIPp process and the events it tells.
 
-    Caller: `ringing`, `answered`, `refused` (detail: code), `cancelled`. Phone: `rung`,
-    `answered`, `cancelled`, `rejected`. Both in a call: `deed` (detail: number and kind),
-    `other_hung_up`, `hung_up`, `vanish`, `held`, `unheld`, `transferred`. Last: `exit`
-    (detail: SIPp's exit code; negative: the signal that ended it).
+    Caller: `ringing`, `answered`, `refused` (detail: code), `cancelling`, `cancelled`.
+    Phone: `rung`, `answered`, `cancelled`, `rejected`. Both in a call: `deed` (detail: number
+    and kind), `other_hung_up`, `hung_up`, `vanish`, `held`, `unheld`, `transferred`. Last:
+    `exit` (detail: SIPp's exit code; negative: the signal that ended it).
     """
 
     def __init__(self, name: str, place: Workplace, arguments: Sequence[str]) -> None:

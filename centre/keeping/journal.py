@@ -25,6 +25,8 @@ log = structlog.get_logger()
 
 NAME = "asterisk"
 ROTATE_ABOVE_BYTES = 32 * 1024 * 1024
+KEPT_ARCHIVES = 8
+"""Some 130,000 calls: more than a city has between two backups."""
 
 
 def fact_of(entry: JournalEntry) -> Fact:
@@ -39,26 +41,29 @@ def fact_of(entry: JournalEntry) -> Fact:
 
 
 class JournalReader:
-    """Follows one journal file; `read` is blocking and belongs in a thread of its own."""
+    """Follows one journal and its archives; `read` is blocking and belongs in a thread of its own.
+
+    Where it stands is the database's word alone, asked anew each time: a database that was
+    restored from an older backup gets again what it has forgotten.
+    """
 
     def __init__(self, path: Path, engine: Engine, centre_id: str) -> None:
         self._path = path
-        self._old = path.with_suffix(".old.csv")
         self._engine = engine
         self._centre_id = centre_id
         self._mark: Mark | None = None
-        self._marked = False
 
     def read(self) -> list[Fact]:
         """Keep what is new and return its facts, in the journal's order.
 
         Raises StoreError while the database is in trouble: the lines wait where they are.
         """
-        if not self._marked:
-            self._mark, self._marked = marks.mark(self._engine, self._centre_id, NAME), True
-        if self._old.exists():
-            return self._finish_old()
-        facts = self._follow(self._path)
+        self._mark = marks.mark(self._engine, self._centre_id, NAME)
+        facts: list[Fact] = []
+        for file, offset in self._unread():
+            facts += self._follow(file, offset)
+            if file != self._path and not _is_complete(file):
+                return facts  # its last line may still come, and belongs before the next file's
         self._rotate()
         return facts
 
@@ -70,22 +75,25 @@ class JournalReader:
     @property
     def behind_bytes(self) -> int:
         """How much of the journal is not yet in the books, as far as this reader knows."""
-        try:
-            return self._path.stat().st_size - self._offset(self._path)
-        except FileNotFoundError:
-            return 0
+        return sum(max(0, _size(file) - offset) for file, offset in self._unread())
 
-    def _offset(self, path: Path) -> int:
+    @property
+    def archives(self) -> list[Path]:
+        """The rotated files, the oldest first."""
+        return sorted(self._path.parent.glob(f"{self._path.stem}.*{self._path.suffix}"))
+
+    def _unread(self) -> list[tuple[Path, int]]:
+        """Every file that may hold news and where in it; all of them when the mark names none."""
+        files = [file for file in (*self.archives, self._path) if file.exists()]
         mark = self._mark
-        return mark.offset if mark and mark.file == _identity(path) else 0
+        for count, file in enumerate(files):
+            if mark and _identity(file) == mark.file:
+                return [(file, mark.offset), *((later, 0) for later in files[count + 1 :])]
+        return [(file, 0) for file in files]
 
-    def _follow(self, path: Path) -> list[Fact]:
+    def _follow(self, path: Path, offset: int) -> list[Fact]:
         facts: list[Fact] = []
-        try:
-            identity = _identity(path)
-        except FileNotFoundError:
-            return facts
-        offset = self._offset(path)
+        identity = _identity(path)
         while True:
             entries, end = read_new(path, offset)
             if end == offset:
@@ -98,25 +106,30 @@ class JournalReader:
             offset = end
 
     def _rotate(self) -> None:
-        """Start a new file when this one is long and read; Asterisk opens it for each line."""
-        try:
-            size = self._path.stat().st_size
-        except FileNotFoundError:
-            return
-        if size > ROTATE_ABOVE_BYTES and self.behind_bytes == 0:
-            self._path.replace(self._old)
-            log.info("journal rotated", bytes=size)
+        """Start a new file when this one is long; Asterisk opens it for each line.
 
-    def _finish_old(self) -> list[Fact]:
-        """Read a rotated file to its end before the new one is begun.
-
-        A line that Asterisk was just writing lands in the old file; a second later none can.
+        What has been read is kept a while: for a database that comes back from a backup.
         """
-        renamed_s = time.time() - self._old.stat().st_ctime
-        facts = self._follow(self._old)
-        if renamed_s > 1.0:
-            self._old.unlink()
-        return facts
+        size = _size(self._path)
+        if size <= ROTATE_ABOVE_BYTES:
+            return
+        stem, suffix = self._path.stem, self._path.suffix
+        self._path.rename(self._path.with_name(f"{stem}.{time.time_ns()}{suffix}"))
+        for old in self.archives[:-KEPT_ARCHIVES]:
+            old.unlink()
+        log.info("journal rotated", bytes=size)
+
+
+def _is_complete(archive: Path) -> bool:
+    """A line that Asterisk was just writing lands in the old file; a second later none can."""
+    return time.time() - archive.stat().st_ctime > 1.0
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _identity(path: Path) -> str:

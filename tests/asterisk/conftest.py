@@ -15,12 +15,16 @@ HERE = Path(__file__).parent
 if str(HERE) not in sys.path:
     sys.path.insert(0, str(HERE))
 
-from centre.trial import Shape, TrialCentre  # noqa: E402 - the path stands first
+from stage import channels, member, unseat  # noqa: E402 - the path stands first
+
+from centre.trial import Shape, TrialCentre, until  # noqa: E402
+from centre.trial_settings import PHONES  # noqa: E402
 
 SHIPPED_FLOWS = HERE.parent.parent / "ivr_flows"
 DEAD_AIR_S = 6
 LOST_PHONE_S = 2
 RING_ALL = ("103",)
+PHONES_HERE = 31
 
 
 @pytest.fixture(scope="session")
@@ -33,13 +37,23 @@ def flows(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(autouse=True)
+def everybody_goes_home(centre):
+    """The next story finds an empty line and no call."""
+    yield
+    for number in PHONES[:PHONES_HERE]:
+        if member(centre, number):
+            unseat(centre, number)
+    until("no call is left", lambda: not channels(centre), 40.0, 0.2)
+
+
 @pytest.fixture(scope="session")
 def centre(flows):
     shape = Shape(
         limits={"outside_s": 10},
         ring_all=RING_ALL,
         outside=True,
-        phones=28,
+        phones=PHONES_HERE,
         changes={
             "asterisk": {"lost_phone_s": LOST_PHONE_S},
             "trunks": {"dead_air_s": DEAD_AIR_S},

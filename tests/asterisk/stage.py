@@ -12,10 +12,11 @@ from centre.actors import (
     Wait,
     WaitForHangup,
 )
+from centre.centre import until_listening
 from centre.trial import until
 from db import seats
 from db.store import reading
-from recordings.tones import largest_gap_ms, tones
+from recordings.tones import tones
 
 CALLER_HZ = 440.0
 CALL_TAKER_HZ = 700.0
@@ -84,6 +85,12 @@ def waiting(centre):
     return int(centre.asterisk("queue show 112").split(" has ")[1].split()[0])
 
 
+def channels(centre):
+    """The names of all channels that Asterisk has now."""
+    shown = centre.asterisk("core show channels concise").splitlines()
+    return [line.split("!")[0] for line in shown if "!" in line]
+
+
 def seat_row(centre, number):
     with reading(centre.engine) as connection:
         return seats.get(connection, centre.settings.centre_id, number)
@@ -122,8 +129,6 @@ def ending(call):
 
 def conversations_are_back(centre, before):
     """Wait until FastAGI, killed when its pid was `before`, answers again."""
-    from centre.centre import until_listening
-
     until("a new pid", lambda: centre.pid("conversations") != before)
     centre._wait(until_listening(centre.settings.agi_ports[0]))
 
@@ -152,5 +157,12 @@ def heard(centre, call, leg="", *hz):
     return {one for one in hz if sum(end - start for start, end in spans[one]) >= 0.2}
 
 
-def gap_ms(spans):
-    return largest_gap_ms(spans)
+def unbroken(centre, call, leg, hz, cut_ms):
+    """The one stretch in which a voice speaks, (start, end) s, cuts up to `cut_ms` closed.
+
+    Asserts that there is exactly one; a note in a prompt may hit the tone for some frames.
+    """
+    spans = tones(centre.recording(call, leg), [hz], threshold=0.15, join_ms=cut_ms)[hz]
+    speech = [span for span in spans if span[1] - span[0] >= 0.2]
+    assert len(speech) == 1, (hz, leg, spans)
+    return speech[0]

@@ -10,7 +10,7 @@ sys.path.insert(0, str(HERE))
 
 import real_asterisk  # noqa: E402  # the folder is no package
 
-from asterisk_conf.modules import APPLICATIONS, FUNCTIONS, MODULES  # noqa: E402
+from asterisk_conf.modules import APPLICATIONS, EXECUTED, FUNCTIONS, MODULES  # noqa: E402
 from centre.house import ASTERISK_UID  # noqa: E402
 
 UNKNOWN = "application(s) is (are) not registered"
@@ -49,7 +49,7 @@ def test_every_module_named_runs(asterisk):
     assert [line for line in lines if "Not Running" in line] == []
 
 
-@pytest.mark.parametrize("name", sorted(APPLICATIONS))
+@pytest.mark.parametrize("name", sorted(APPLICATIONS | EXECUTED))
 def test_every_application_the_dialplan_may_use_exists(asterisk, name):
     assert UNKNOWN not in asterisk.ask(f"core show application {name}")
 

@@ -27,11 +27,13 @@ def test_asterisk_killed_in_mid_talk_comes_back_with_its_seats_and_its_books(cen
     with alice.start() as line, bambang.start():
         centre.sign_in(alice)
         centre.sign_in(bambang)
-        with bambang.dial("*21", wait_s=15.0) as pausing:
+        with bambang.dial("*20", wait_s=15.0) as pausing:
             pausing.wait_ended(20.0)
         talk = pressing("0", Speak(CALLER_HZ, 60.0), HangUp())
         with ringing(centre, talk) as (_, lost_id):
             told(centre, lost_id, "answered")
+            sound = centre.recording(centre.call(lost_id))
+            until("some of the talk is on the disk", lambda: sound.stat().st_size > 60_000)
             died = centre.pid("asterisk")
             os.kill(died, signal.SIGKILL)
             until("another Asterisk runs", lambda: centre.pid("asterisk") != died)
@@ -46,7 +48,7 @@ def test_asterisk_killed_in_mid_talk_comes_back_with_its_seats_and_its_books(cen
         assert seat_row(centre, "101").state is SeatState.READY
         assert (seat_row(centre, "102").state, seat_row(centre, "102").reason) == (
             SeatState.PAUSED,
-            "salat",
+            "istirahat",
         )
 
         with alice.start(), ringing(centre, speaking(3.0)) as (call, sip_call_id):

@@ -4,7 +4,7 @@ import pytest
 from stage import member, seat_history, seat_row
 
 from call_router.seats import SeatState
-from centre.actors import Ear, WaitForHangup
+from centre.actors import Caller, CallerId, Ear, Press, Wait, WaitForHangup
 from centre.trial import PHONE_IP, PINS, until
 from recordings import wave_file
 
@@ -63,8 +63,6 @@ def test_three_wrong_pins_leave_the_phone_signed_out(centre):
         with phone.dial("*11", wait_s=1.0) as tapping:
             tapping.wait_ended(20.0)  # hung up without a PIN: nothing happens
         keys = "9999#"
-        from centre.actors import Caller, CallerId, Press, Wait
-
         plan = [Wait(0.8)]
         for _ in range(3):
             plan += [deed for key in keys for deed in (Press(key), Wait(0.1))]

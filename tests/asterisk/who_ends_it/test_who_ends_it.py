@@ -86,31 +86,37 @@ def test_a_caller_whom_the_network_lost_is_let_go_after_the_silence_the_trunk_al
 
 
 def test_a_call_taker_whom_the_network_lost_leaves_the_caller_at_the_head_of_the_line(centre):
-    plan = pressing("0", Speak(CALLER_HZ, 90.0), HangUp())
+    # Bambang is in a talk of 15 s while Alice's phone dies; two callers then wait for him.
+    longer = pressing("0", WaitForHangup(60.0))
+    talks = pressing("0", Speak(CALLER_HZ, 21.0), HangUp())
+    bambang = seated(centre, "102", (Speak(SECOND_HZ, 15.0), HangUp()), sequence=1000)
     alice = centre.phone("101", (Speak(CALL_TAKER_HZ, 1.5), Vanish()), sequence=50_000)
-    with alice.start() as gone, ringing(centre, plan) as (first, first_id):
-        seat(centre, "101")
-        with Ear(TRUNK_IP, first.media_port) as ear, _another(centre, first_id) as (_, second_id):
-            gone.wait_for("vanish", 20.0)
-            unseat(centre, "101")
-            told(centre, first_id, "queued", times=2)
-            until("both wait", lambda: waiting(centre) == 2)
-            talks = (Speak(SECOND_HZ, 1.5), HangUp())
-            with seated(centre, "102", talks, sequence=1000) as bambang:
-                bambang.wait_for("answered", 20.0)
-                first.wait_for("other_hung_up", 20.0)
-                first_row = centre.recorded(first_id)
-                second_row = centre.ended(second_id, 20.0)
-    assert ending(first_row) == ("answered", "call_taker_hung_up")
-    assert (first_row.answered_by, first_row.left_count) == ("102", 2)
+    with bambang as second_desk, ringing(centre, longer, "081234560003"):
+        second_desk.wait_for("answered", 20.0)
+        with alice.start() as gone, ringing(centre, talks) as (first, first_id):
+            seat(centre, "101")
+            with Ear(TRUNK_IP, first.media_port) as ear:
+                told(centre, first_id, "answered")
+                with ringing(centre, longer, "081234560002") as (_, second_id):
+                    gone.wait_for("vanish", 20.0)
+                    unseat(centre, "101")
+                    told(centre, first_id, "queued", times=2)
+                    until("both wait", lambda: waiting(centre) == 2)
+                    second_desk.wait_for("answered", 20.0, times=2)
+                    first.wait_ended(20.0)
+                    first_row = centre.recorded(first_id)
+                    other = told(centre, second_id, "answered")
+    second_row = centre.call(second_id)
+    assert ending(first_row) == ("answered", "caller_hung_up")
+    assert (first_row.answered_by, first_row.left_count) == ("102", 1)
     assert story(centre, first_row) == [
-        *(*TALK, "left", "queued", "answered", "left", "ended", "recorded")
+        *(*TALK, "left", "queued", "answered", "ended", "recorded")
     ]
-    lost = [entry.fact for entry in centre.timeline(first_row) if entry.fact.what == "left"]
-    assert [fact.data["source"] for fact in lost] == ["network", "call_taker"]
-    again = [entry.fact for entry in centre.timeline(first_row) if entry.fact.what == "answered"]
-    other = told(centre, second_id, "answered")
-    assert again[-1].at < other[0].at  # he came first and was lost by us: he goes first
+    entries = [entry.fact for entry in centre.timeline(first_row)]
+    lost = next(fact for fact in entries if fact.what == "left")
+    assert lost.data["source"] == "network"
+    again = [fact for fact in entries if fact.what == "answered"][-1]
+    assert again.at < other[0].at  # he was lost by us: he goes before those who came meanwhile
     assert second_row.answered_by == "102"
 
     whole(first_row)
@@ -120,9 +126,3 @@ def test_a_call_taker_whom_the_network_lost_leaves_the_caller_at_the_head_of_the
     assert seconds_of(other_leg[SECOND_HZ]) > 1.2
     between_s = other_leg[SECOND_HZ][0][0] - other_leg[CALL_TAKER_HZ][-1][1]
     assert len(ear.samples()) / 8000 > between_s > 2  # the silence of the loss and the words
-
-
-def _another(centre, first_id):
-    """A second caller, who rings once the first one talks, and waits."""
-    told(centre, first_id, "answered")
-    return ringing(centre, pressing("0", WaitForHangup(90.0)), "081234560002")

@@ -18,7 +18,7 @@ from centre.actors import (
 
 
 @pytest.fixture
-def phone(tmp_path):
+def phone(tmp_path, anis_ip, budis_ip):
     started = []
 
     def ready(answer):
@@ -26,8 +26,8 @@ def phone(tmp_path):
             "Budi",
             "budi",
             "x",
-            ("127.0.0.2", 9),
-            local_ip="127.0.0.3",
+            (anis_ip, 9),
+            local_ip=budis_ip,
             answer=answer,
             plan=[WaitForHangup(10)],
         ).start(tmp_path / "budi", register=False)
@@ -43,7 +43,7 @@ def crowd(line, **how):
     caller = Caller(
         "Warga",
         CallerId("", "Warga"),
-        ("127.0.0.3", line.sip_port),
+        (line.phone.local_ip, line.sip_port),
         plan=[Speak(400.0, 0.2), Wait(0.1), HangUp()],
     )
     return Crowd(caller, **how)

@@ -31,7 +31,6 @@ from centre.actors import (
 from recordings.tones import largest_gap_ms, tones
 
 ANI, BUDI = 400.0, 700.0
-NOBODY = ("127.0.0.2", 9)
 
 
 @pytest.fixture
@@ -45,9 +44,9 @@ def people():
 
 
 @pytest.fixture
-def phone(people, tmp_path):
+def phone(people, tmp_path, anis_ip, budis_ip):
     def ready(**how):
-        line = Phone("Budi", "budi", "x", NOBODY, local_ip="127.0.0.3", **how).start(
+        line = Phone("Budi", "budi", "x", (anis_ip, 9), local_ip=budis_ip, **how).start(
             tmp_path / "budi", register=False
         )
         people.append(line)
@@ -57,11 +56,13 @@ def phone(people, tmp_path):
 
 
 @pytest.fixture
-def ring(people, tmp_path):
+def ring(people, tmp_path, anis_ip, budis_ip):
     def ring(line, *plan, caller_id=None, **how):
         who = caller_id or CallerId("+628111", "Ani")
-        target = ("127.0.0.3", line.sip_port)
-        call = Caller("Ani", who, target, plan=plan, **how).start(tmp_path / "ani")
+        target = (budis_ip, line.sip_port)
+        call = Caller("Ani", who, target, plan=plan, local_ip=anis_ip, **how).start(
+            tmp_path / "ani"
+        )
         people.append(call)
         return call
 
@@ -70,9 +71,9 @@ def ring(people, tmp_path):
 
 def test_ani_and_budi_hear_each_other_from_first_word_to_last(phone, ring, tmp_path):
     line = phone(plan=[Speak(BUDI, 2.0), HangUp()], answer=AnswerAfter(0.2), sequence=9000)
-    with Ear("127.0.0.3", line.media_port) as budi:
+    with Ear(line.phone.local_ip, line.media_port) as budi:
         call = ring(line, Speak(ANI, 1.0), Press("0"), Speak(ANI, 2.0), WaitForHangup(5))
-        with Ear("127.0.0.2", call.media_port) as ani:
+        with Ear(call.caller.local_ip, call.media_port) as ani:
             assert call.wait_ended() == 0
     assert [e.name for e in call.events if e.name != "deed"] == [
         "ringing",
@@ -96,7 +97,7 @@ def test_ani_and_budi_hear_each_other_from_first_word_to_last(phone, ring, tmp_p
 
 def test_audio_keeps_its_pace(phone, ring):
     line = phone(plan=[WaitForHangup(10)])
-    with Ear("127.0.0.3", line.media_port) as budi:
+    with Ear(line.phone.local_ip, line.media_port) as budi:
         call = ring(line, Speak(ANI, 3.0), HangUp())
         assert call.wait_ended() == 0
     times = [p.at for p in budi.packets]
@@ -107,7 +108,7 @@ def test_audio_keeps_its_pace(phone, ring):
 def test_an_echo_proves_that_audio_reached_the_phone(phone, ring, tmp_path):
     line = phone(plan=[Wait(10, rtp=False)], echo=True)
     call = ring(line, Speak(ANI, 1.5), HangUp())
-    with Ear("127.0.0.2", call.media_port) as ani:
+    with Ear(call.caller.local_ip, call.media_port) as ani:
         assert call.wait_ended() == 0
     assert tones(ani.save(tmp_path / "ani.wav"), [ANI])[ANI]
 
@@ -132,6 +133,17 @@ def test_ani_gives_up_before_anybody_answers(phone, ring):
     assert call.wait_ended() == 0
     assert call.happened("cancelled")
     line.wait_for("cancelled")
+
+
+def test_ani_gives_up_only_after_the_phone_was_heard_of(phone, ring):
+    line = phone(answer=NeverAnswer())
+    os.kill(line.pid, signal.SIGSTOP)
+    call = ring(line, WaitForHangup(5), cancel_after_s=0.01)
+    with pytest.raises(ActorError):
+        call.wait_for("cancelling", 0.3)
+    os.kill(line.pid, signal.SIGCONT)
+    assert call.wait_ended() == 0
+    assert [e.name for e in call.events] == ["ringing", "cancelling", "cancelled", "exit"]
 
 
 @pytest.mark.parametrize(
@@ -179,21 +191,22 @@ def test_the_other_side_vanishes_and_ani_is_told_why_nothing_happens(phone, ring
 @pytest.mark.parametrize(
     ("who", "line_sent"),
     [
-        (CallerId("+628111", "Ani"), 'From: "Ani" <sip:+628111@127.0.0.2>;tag='),
-        (CallerId(None), "From: <sip:127.0.0.2>;tag="),
+        (CallerId("+628111", "Ani"), 'From: "Ani" <sip:+628111@HERE>;tag='),
+        (CallerId(None), "From: <sip:HERE>;tag="),
         (CallerId.anonymous(), 'From: "Anonymous" <sip:anonymous@anonymous.invalid>;tag='),
-        (CallerId("%0D%0AEvent%3A%20x"), "From: <sip:%0D%0AEvent%3A%20x@127.0.0.2>;tag="),
+        (CallerId("%0D%0AEvent%3A%20x"), "From: <sip:%0D%0AEvent%3A%20x@HERE>;tag="),
         (CallerId("1", whole="<tel:+628111>"), "From: <tel:+628111>;tag="),
-        (CallerId("1", display="${SHELL(id)}"), 'From: "${SHELL(id)}" <sip:1@127.0.0.2>;tag='),
+        (CallerId("1", display="${SHELL(id)}"), 'From: "${SHELL(id)}" <sip:1@HERE>;tag='),
         (CallerId("1", pai="<sip:+62@x>"), "P-Asserted-Identity: <sip:+62@x>"),
         (CallerId.anonymous("<tel:+62811>"), "Privacy: id"),
     ],
 )
 def test_the_caller_is_presented_as_told(phone, ring, who, line_sent):
     line = phone(plan=[WaitForHangup(10)])
-    assert ring(line, Wait(0.1), HangUp(), caller_id=who).wait_ended() == 0
+    call = ring(line, Wait(0.1), HangUp(), caller_id=who)
+    assert call.wait_ended() == 0
     line.wait_for("other_hung_up")
-    assert line_sent in line.messages()
+    assert line_sent.replace("HERE", call.caller.local_ip) in line.messages()
 
 
 def test_a_raw_byte_reaches_the_wire(phone, ring):
@@ -235,10 +248,10 @@ def test_nothing_survives_a_stop(phone, ring):
             os.kill(actor.pid, 0)
 
 
-def test_no_actor_outlives_a_killed_demo():
+def test_no_actor_outlives_a_killed_demo(budis_ip):
     program = (
         "from centre.actors import Phone\n"
-        "line = Phone('B', 'b', 'x', ('127.0.0.2', 9), local_ip='127.0.0.3')"
+        f"line = Phone('B', 'b', 'x', ('127.0.0.1', 9), local_ip='{budis_ip}')"
         ".start(register=False)\n"
         "print(line.pid, line.folder, flush=True)\n"
         "input()\n"
@@ -259,9 +272,9 @@ def test_no_actor_outlives_a_killed_demo():
     assert ended
 
 
-def test_temporary_files_go_with_the_call(phone, people):
+def test_temporary_files_go_with_the_call(phone, people, budis_ip):
     line = phone(plan=[WaitForHangup(10)])
-    call = Caller("Ani", CallerId("1"), ("127.0.0.3", line.sip_port), plan=[Wait(0.1)]).start()
+    call = Caller("Ani", CallerId("1"), (budis_ip, line.sip_port), plan=[Wait(0.1)]).start()
     people.append(call)
     call.wait_ended()
     assert call.folder.exists()

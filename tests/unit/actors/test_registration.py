@@ -58,22 +58,22 @@ def registrar():
         one.end()
 
 
-def test_a_phone_signs_on_from_the_port_it_will_ring_on(registrar, tmp_path):
+def test_a_phone_signs_on_from_the_port_it_will_ring_on(registrar, tmp_path, budis_ip):
     centre = registrar()
-    phone = Phone("Budi", "budi", "rahasia", centre.socket.getsockname(), local_ip="127.0.0.3")
+    phone = Phone("Budi", "budi", "rahasia", centre.socket.getsockname(), local_ip=budis_ip)
     with phone.start(tmp_path) as line:
         assert line.alive
     assert len(centre.requests) == 2
     signed, sender = centre.requests[1]
-    assert sender == ("127.0.0.3", line.sip_port)
-    assert f"Contact: <sip:budi@127.0.0.3:{line.sip_port}>" in signed
+    assert sender == (budis_ip, line.sip_port)
+    assert f"Contact: <sip:budi@{budis_ip}:{line.sip_port}>" in signed
     assert "Expires: 3600" in signed
     assert 'username="budi"' in signed
     assert "rahasia" not in signed
 
 
-def test_a_wrong_password_is_told_with_the_answer_of_the_centre(registrar, tmp_path):
+def test_a_wrong_password_is_told_with_the_answer_of_the_centre(registrar, tmp_path, budis_ip):
     centre = registrar(strict=True)
-    phone = Phone("Budi", "budi", "salah", centre.socket.getsockname(), local_ip="127.0.0.3")
+    phone = Phone("Budi", "budi", "salah", centre.socket.getsockname(), local_ip=budis_ip)
     with pytest.raises(ActorError, match=r"(?s)Budi could not register.*401 Unauthorized"):
         phone.start(tmp_path)

@@ -1,0 +1,91 @@
+import numpy as np
+from stage import caller, ending, pressing, ringing, seated, told
+
+from centre.actors import Ear, HangUp, NeverAnswer, Wait, WaitForHangup
+from centre.trial import TRUNK_IP, until
+from recordings import wave_file
+
+RATE = wave_file.RATE_HZ
+LOUDER_DB = 8.0
+
+
+def _level_db(sound):
+    """The level of what is not silence: 50 ms pieces above -60 dBFS, their mean power."""
+    pieces = sound[: len(sound) // 400 * 400].astype(np.float64).reshape(-1, 400)
+    power = np.mean(pieces**2, axis=1) / 32768.0**2
+    loud = power[power > 1e-6]
+    return 10 * float(np.log10(loud.mean())) if len(loud) else -np.inf
+
+
+def _prompt(centre, name):
+    sound = wave_file.look(centre.settings.folder("sounds") / "id" / f"{name}.wav")
+    return np.concatenate(list(wave_file.blocks(sound)))
+
+
+def _found(prompt, heard):
+    """Where `prompt` begins in `heard` (samples) and how alike they are, 0 to 1."""
+    size = 1 << (len(heard) + len(prompt)).bit_length()
+    one, two = np.fft.rfft(heard.astype(float), size), np.fft.rfft(prompt.astype(float), size)
+    likeness = np.fft.irfft(one * np.conj(two), size)[: max(len(heard) - len(prompt), 1)]
+    at = int(np.argmax(likeness))
+    part = heard[at : at + len(prompt)].astype(float)
+    scale = float(np.linalg.norm(part) * np.linalg.norm(prompt.astype(float)))
+    return at, float(likeness[at]) / scale if scale else 0.0
+
+
+def test_reassurance_is_heard_while_he_waits_and_the_music_stays_below_it(centre):
+    said = _prompt(centre, "mohon-tunggu")
+    with (
+        seated(centre, "101", answer=NeverAnswer()),
+        seated(centre, "102", answer=NeverAnswer()),
+        seated(centre, "104", answer=NeverAnswer()),
+        seated(centre, "105", answer=NeverAnswer()),
+        ringing(centre, pressing("0", WaitForHangup(90.0))) as (call, sip_call_id),
+        Ear(TRUNK_IP, call.media_port) as ear,
+    ):
+        told(centre, sip_call_id, "queued")
+        began = len(ear.samples())
+
+        def reassured():
+            waited = ear.samples()[began:]
+            return len(waited) > len(said) + RATE and _found(said, waited)[1] > 0.9
+
+        until("he is told to wait", reassured, 60.0, 1.0)
+        until("music follows", lambda: len(ear.samples()) > began + 3 * RATE)
+        waited = ear.samples()[began:]
+    at, _ = _found(said, waited)
+    music = np.concatenate([waited[:at], waited[at + len(said) :]])
+    assert len(music) > RATE, "no music was heard"
+    assert _level_db(music) > -50, "the line is silent: he would think that it broke"
+    assert _level_db(waited[at : at + len(said)]) - _level_db(music) >= LOUDER_DB
+
+
+def _hears(centre, prompt, dialled="1120"):
+    """How alike what the test number says first is to `prompt`."""
+    person = caller(centre, (Wait(5.0), HangUp()), dialled=dialled)
+    with person.start() as call, Ear(TRUNK_IP, call.media_port) as ear:
+        call.wait_ended(30.0)
+    row = centre.ended(person.call_id)
+    assert ending(row)[1] == "caller_hung_up_in_menu"
+    return _found(_prompt(centre, prompt), ear.samples())[1]
+
+
+def test_a_saved_flow_is_heard_by_the_next_caller_and_a_bad_one_by_nobody(centre, flows):
+    file = flows / "test.toml"
+    shipped = file.read_text(encoding="utf-8")
+    log = centre.house.run / "conversations.log"
+    try:
+        assert _hears(centre, "salam-uji") > 0.9
+        changed = shipped.replace('ask = ["salam-uji"]', 'ask = ["tekan-apa-saja"]')
+        assert changed != shipped
+        file.write_text(changed, encoding="utf-8")
+        assert _hears(centre, "tekan-apa-saja") > 0.9
+        assert _hears(centre, "salam-uji") < 0.5
+
+        file.write_text(changed.replace('goto = "selesai"', 'goto = "nowhere"'), encoding="utf-8")
+        assert _hears(centre, "tekan-apa-saja") > 0.9
+        until("it is refused loudly", lambda: "flow_refused" in log.read_text(), 5.0)
+        assert "nowhere" in log.read_text()
+    finally:
+        file.write_text(shipped, encoding="utf-8")
+    assert _hears(centre, "salam-uji") > 0.9
