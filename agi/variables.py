@@ -34,6 +34,9 @@ class Variable(StrEnum):
     """The Call-ID of the caller's SIP leg."""
     RECORDING = "SIAGA_RECORDING"
     """The path of the recording relative to the recordings folder, without its ending."""
+    RING = "SIAGA_RING"
+    """All of these that are known at the ring, as a query string (``trunk=…&dialled=…``): one
+    question to Asterisk instead of one a fact."""
     LANGUAGE = "SIAGA_LANGUAGE"
     """The language the caller is spoken to in, for example ``id``."""
     WHERE = "SIAGA_WHERE"

@@ -45,6 +45,10 @@ def serve(
     sockets = [_opened(listener) for listener in listeners]
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {*_STOP, signal.SIGCHLD})
     hup = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # What is loaded by now lives for ever: the collector need not walk it during calls, nor copy
+    # it into each worker by doing so.
+    gc.collect()
+    gc.freeze()
     try:
         _Master(
             workers,
@@ -165,9 +169,6 @@ def _work(
     threading.stack_size(STACK_BYTES)
     if prepare:
         prepare()
-    # What is loaded by now lives for ever: the collector need not walk it during calls.
-    gc.collect()
-    gc.freeze()
     server = Server(sockets, conversations, settings)
     server.start()
     while not _is_stop(signal.sigtimedwait(_STOP, _TICK_S)) and os.getppid() == master:

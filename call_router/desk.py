@@ -31,6 +31,9 @@ class Books(Protocol):
     def record(self, *facts: Fact | SeatFact) -> None:
         """Keep `facts`; return once they are durable, or could not be made so. Never raises."""
 
+    def tell(self, *facts: Fact | SeatFact) -> None:
+        """Keep `facts` soon, in order with what is recorded; nobody waits. Never raises."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ring:
@@ -82,8 +85,8 @@ class Desk:
         return fold([fact])
 
     def note(self, call_id: str, what: str, why: str = "", **data: JSON) -> None:
-        """Keep what happened to a call: an Event of call.py or a note."""
-        self._books.record(Fact(call_id, self._clock(), what, why, data))
+        """Keep what happened to a call: an Event of call.py or a note. Nobody waits for it."""
+        self._books.tell(Fact(call_id, self._clock(), what, why, data))
 
     def decide(self, call: Call, asked: Asked) -> Decision:
         """Return who takes the call. Never raises: a fault of ours opens the gate."""
@@ -97,20 +100,18 @@ class Desk:
 
     def hand_over(self, call: Call, decision: Decision, route: str) -> None:
         """Keep the decision; only when this has returned may the route be set."""
-        self.note(
-            call.call_id,
-            Event.HAND_OVER,
-            decision.why,
-            lane=decision.lane,
-            priority=decision.priority,
-            rule=decision.rule,
-            route=route,
-            why_en=decision.why_en,
-        )
+        data: dict[str, JSON] = {
+            "lane": decision.lane,
+            "priority": decision.priority,
+            "rule": decision.rule,
+            "route": route,
+            "why_en": decision.why_en,
+        }
+        self._books.record(Fact(call.call_id, self._clock(), Event.HAND_OVER, decision.why, data))
 
     def end(self, call_id: str, name: str) -> None:
         """Keep that the flow ends this call, by name; Asterisk then tells the end itself."""
-        self.note(call_id, "hang_up", name=name)
+        self._books.record(Fact(call_id, self._clock(), "hang_up", data={"name": name}))
 
     def _centre(self) -> CentreState:
         try:

@@ -146,6 +146,14 @@ class Fact:
             object.__setattr__(self, name, value)
 
     @classmethod
+    def kept(cls, **fields: Any) -> Self:
+        """Return the fact of all its `fields`, as a row keeps them: checked when it was made."""
+        fact = cls.__new__(cls)
+        for name, value in fields.items():
+            object.__setattr__(fact, name, value)
+        return fact
+
+    @classmethod
     def new(cls, call_id: str, at: datetime, what: str, why: str = "", **data: JSON) -> Self:
         """Return a fact with an id of its own."""
         return cls(call_id, at, what, why, data)

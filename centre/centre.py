@@ -9,10 +9,14 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from centre.processes import Program, Supervisor, python
+import structlog
+
+from centre.processes import NotReadyError, Program, Supervisor, python
 
 if TYPE_CHECKING:
     from centre.house import House
+
+log = structlog.get_logger()
 
 READY = re.compile(r"Asterisk Ready|System uptime")
 DRAIN_S = 20.0
@@ -32,10 +36,16 @@ class Centre:
     async def start(self) -> None:
         """Start everything; return when calls can be answered. Raises NotReadyError.
 
-        Conversations come before Asterisk: the first call already finds its menu.
+        Conversations come before Asterisk: the first call already finds its menu. Without them
+        Asterisk is started all the same: its own road takes callers to a person.
         """
         for program in self._programs():
-            await self.supervisor.start(program)
+            try:
+                await self.supervisor.start(program)
+            except NotReadyError as late:
+                if program.adopt:
+                    raise
+                log.error("opening without it", why=str(late))  # noqa: TRY400 # the words say all
 
     async def stop(self) -> None:
         """Stop everything, Asterisk after its calls have ended or `DRAIN_S`."""

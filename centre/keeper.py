@@ -96,9 +96,11 @@ class Keeper:
             # Asterisk was stopped before us: the last calls' ends are in its journal.
             await self._every_once("journal", self._read_journal)
             await self._every_once("spool", self._merge_spool)
+            await asyncio.to_thread(self._books.close)
 
     async def _every(self, seconds: float, what: str, work: Callable[[], Awaitable[None]]) -> None:
         while True:
+            began_s = time.monotonic()
             try:
                 await work()
                 if what in self._troubles:
@@ -106,6 +108,9 @@ class Keeper:
                     log.info("keeper mended", what=what)
             except Exception as trouble:
                 # Callers: unaffected; the round is tried again, and said once, not each time.
+                if isinstance(trouble, StoreError | SQLAlchemyError):
+                    # A connection that was opened while the disk was read-only stays so.
+                    self._engine.dispose()
                 if what not in self._troubles:
                     self._troubles.add(what)
                     expected = isinstance(trouble, TROUBLE)
@@ -115,7 +120,7 @@ class Keeper:
                         why=str(trouble)[:300],
                         exc_info=None if expected else trouble,
                     )
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(max(seconds, _rest_s(began_s)))
 
     async def _read_journal(self) -> None:
         for fact in await asyncio.to_thread(self._journal.read):
@@ -201,7 +206,9 @@ class Keeper:
         while True:
             due, call_id = await self._to_finish.get()
             await asyncio.sleep(max(0.0, due - time.monotonic()))
+            began_s = time.monotonic()
             await self._every_once("recording", partial(self._finish_one, call_id))
+            await asyncio.sleep(_rest_s(began_s))
 
     def _finish_soon(self, call_id: str) -> None:
         self._to_finish.put_nowait((time.monotonic() + RECORDING_SETTLES_S, call_id))
@@ -230,7 +237,15 @@ class Keeper:
         if call is None or not call.recording or call.recorded:
             return
         fact = await asyncio.to_thread(recorder.finish, self._recordings, call)
-        await asyncio.to_thread(self._books.record, fact)
+        self._books.tell(fact)  # lost with us, it is measured again at the next start
+
+
+def _rest_s(began_s: float) -> float:
+    """How long to rest after work: calls go first, so each task takes a third of a core at most.
+
+    In a flood the rounds come fewer and fuller; what waits is on disk already.
+    """
+    return 2 * (time.monotonic() - began_s)
 
 
 def run(settings: Settings) -> None:

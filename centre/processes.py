@@ -110,6 +110,8 @@ class Supervisor:
         """
         self._claim()
         process = await self._adopted(program) or await self._spawn(program)
+        # Kept from its first moment: one that dies before it is ready is started again too.
+        self._keepers.append(asyncio.create_task(self._keep(program, process)))
         try:
             await asyncio.wait_for(program.ready(), ready_within_s)
         except TimeoutError:
@@ -117,7 +119,6 @@ class Supervisor:
                 f"{program.name} was not ready within {ready_within_s:.0f} s; "
                 f"its words are in {self._log_path(program.name)}"
             ) from None
-        self._keepers.append(asyncio.create_task(self._keep(program, process)))
 
     def pid(self, name: str) -> int:
         """The process id of a running program."""

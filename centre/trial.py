@@ -21,16 +21,18 @@ from centre import house, settings, trial_settings
 from centre.actors.phone import Phone
 from centre.centre import Centre, free_port
 from centre.openings import open_database
-from centre.trial_settings import NAMES, OUTSIDE_IP, PINS, TEST_NUMBER, TRUNK, TRUNK_IP
-from db import calls
+from centre.trial_settings import NAMES, OUTSIDE_IP, PINS
+from db import calls as call_rows
 from db.store import reading
 from ivr_flows.sounds import build
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from call_router.call import Call
     from centre.actors.deeds import Deed
     from centre.actors.phone import AnswerAfter, Busy, Line, NeverAnswer, RejectWith
+    from db.calls import Entry
 
 PHONE_IP = "127.0.0.3"
 
@@ -148,7 +150,7 @@ class TrialCentre:
         **more: Any,
     ) -> Phone:
         """A call-taker's phone of this centre; `start` makes it ring-able, `sign_in` staffs it."""
-        given = {} if answer is None else {"answer": answer}
+        given: dict[str, Any] = {} if answer is None else {"answer": answer}
         return Phone(
             NAMES.get(number, number),
             number,
@@ -183,50 +185,52 @@ class TrialCentre:
         shown = self.asterisk("queue show 112").splitlines()
         return any(f"PJSIP/{number})" in line and "paused" not in line for line in shown)
 
-    def call(self, sip_call_id: str) -> calls.Call | None:
+    def call(self, sip_call_id: str) -> Call | None:
         """The row of a call, by the Call-ID of its INVITE."""
         with reading(self.engine) as connection:
-            for call in calls.recent(connection, self.settings.centre_id, 500):
+            for call in call_rows.recent(connection, self.settings.centre_id, 500):
                 if call.sip_call_id == sip_call_id:
                     return call
         return None
 
-    def calls(self) -> list[calls.Call]:
+    def calls(self) -> list[Call]:
         """Every call of this centre (up to 100,000), the newest first."""
         with reading(self.engine) as connection:
-            return calls.recent(connection, self.settings.centre_id, 100_000)
+            return call_rows.recent(connection, self.settings.centre_id, 100_000)
 
-    def told(self, call: calls.Call) -> list[str]:
+    def told(self, call: Call) -> list[str]:
         """What happened to a call, in order: the `what` of its timeline."""
         return [entry.fact.what for entry in self.timeline(call)]
 
-    def timeline(self, call: calls.Call) -> list[calls.Entry]:
+    def timeline(self, call: Call) -> list[Entry]:
         """All that is known of a call, by time."""
         with reading(self.engine) as connection:
-            return calls.timeline_of(connection, self.settings.centre_id, call.call_id)
+            return call_rows.timeline_of(connection, self.settings.centre_id, call.call_id)
 
-    def ended(self, sip_call_id: str, within_s: float = 15.0) -> calls.Call:
+    def ended(self, sip_call_id: str, within_s: float = 15.0) -> Call:
         """Wait for the ending of a call; return its row."""
 
-        def over() -> calls.Call | None:
+        def over() -> Call | None:
             call = self.call(sip_call_id)
             return call if call is not None and call.ending is not None else None
 
         with suppress(NotInTimeError):
-            return until("", over, within_s)  # type: ignore[no-any-return]
+            found: Call = until("", over, within_s)
+            return found
         raise NotInTimeError(f"call {sip_call_id} has no ending: {self.call(sip_call_id)}")
 
-    def recorded(self, sip_call_id: str, within_s: float = 15.0) -> calls.Call:
+    def recorded(self, sip_call_id: str, within_s: float = 15.0) -> Call:
         """Wait until the recording of an ended call is hashed and measured; return its row."""
         self.ended(sip_call_id, within_s)
 
-        def finished() -> calls.Call | None:
+        def finished() -> Call | None:
             call = self.call(sip_call_id)
             return call if call is not None and call.recorded else None
 
-        return until("the recording is finished", finished, within_s)  # type: ignore[no-any-return]
+        done: Call = until("the recording is finished", finished, within_s)
+        return done
 
-    def recording(self, call: calls.Call, leg: str = "") -> Path:
+    def recording(self, call: Call, leg: str = "") -> Path:
         """The path of a call's recording: "" both mixed, "-caller", "-other"."""
         return self.settings.folder("recordings") / f"{call.recording}{leg}.wav"
 

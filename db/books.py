@@ -12,6 +12,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -95,6 +96,22 @@ class DurableBooks:
             # For the caller: nothing; the first fact opens the database, or goes to the spool.
             log.exception("books.cold")
 
+    def tell(self, *facts: AnyFact) -> None:
+        """Keep `facts` soon, with what is recorded next; nobody waits. Never raises.
+
+        For what no caller's way hangs on: killed within `gather.LINGER_S`, we may lose it.
+        """
+        try:
+            hands = self._my_hands()
+            if hands.may_write():
+                hands.database.hand_in(facts, partial(self._tell_spool, hands))
+            else:
+                hands.spool.hand_in(facts, self._homeless.extend)
+        except Exception:
+            # For the caller: nothing, as in `record`.
+            log.critical("books.failed", facts=len(facts), exc_info=True)
+            self._homeless.extend(facts)
+
     def merge(self) -> int:
         """Bring home what waits in the spool and in memory; return how many were new.
 
@@ -144,6 +161,10 @@ class DurableBooks:
             return
         self._homeless.extend(facts)
         log.critical("books.homeless", facts=len(facts), in_memory=len(self._homeless))
+
+    def _tell_spool(self, hands: _Hands, facts: Sequence[AnyFact]) -> None:
+        hands.rest()
+        hands.spool.hand_in(facts, self._homeless.extend)
 
     def _take_homeless(self) -> list[AnyFact]:
         taken: list[AnyFact] = []

@@ -7,6 +7,7 @@ it, and none waits for a lock behind the others.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -18,8 +19,12 @@ if TYPE_CHECKING:
 
     from db.facts import AnyFact
 
+    Failed = Callable[[Sequence[AnyFact]], object]
+
 log = structlog.get_logger()
 
+LINGER_S = 0.25  # what nobody waits for rides with what somebody does, for so long at most
+CROWD_S = 0.01  # between two commits: in a crowd they come fewer and fuller, alone none waits
 MOST = 200  # facts a commit: the last of a crowd waits for a few commits, not for one endless
 
 
@@ -34,9 +39,11 @@ class Outcome(StrEnum):
 class Ticket:
     """Facts on their way; `wait` says what became of them."""
 
-    def __init__(self, facts: Sequence[AnyFact]) -> None:
+    def __init__(self, facts: Sequence[AnyFact], failed: Failed | None = None) -> None:
         self.facts = facts
         self.given_up = False
+        self.awaited = failed is None
+        self._failed = failed
         self._outcome = Outcome.LATE
         self._settled = threading.Event()
 
@@ -50,6 +57,8 @@ class Ticket:
         """Say what became of the facts, and wake who waits."""
         self._outcome = outcome
         self._settled.set()
+        if self._failed is not None and outcome is Outcome.FAILED:
+            self._failed(self.facts)
 
 
 class Gatherer:
@@ -61,19 +70,26 @@ class Gatherer:
     def __init__(self, name: str, keep: Callable[[Sequence[AnyFact]], object]) -> None:
         self._keep = keep
         self._waiting: deque[Ticket] = deque()
+        self._awaited = 0
+        self._kept_s = 0.0
         self._changed = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def hand_in(self, facts: Sequence[AnyFact]) -> Ticket:
-        """Return a ticket for `facts`, which go with the next commit."""
-        ticket = Ticket(facts)
+    def hand_in(self, facts: Sequence[AnyFact], failed: Failed | None = None) -> Ticket:
+        """Return a ticket for `facts`, which go with the next commit.
+
+        With `failed` nobody waits for them: they make no commit of their own before `LINGER_S`
+        have passed, and `failed` is given those that were not kept.
+        """
+        ticket = Ticket(facts, failed)
         with self._changed:
             if self._closed:
                 ticket.settle(Outcome.FAILED)
             else:
                 self._waiting.append(ticket)
+                self._awaited += ticket.awaited
                 self._changed.notify()
         return ticket
 
@@ -94,6 +110,7 @@ class Gatherer:
                 # For the callers: each is told, and keeps the facts in another place.
                 log.warning("books.not_kept", by=self._thread.name, error=_in_words(error))
                 outcome = Outcome.FAILED
+            self._kept_s = time.monotonic()
             for ticket in tickets:
                 ticket.settle(outcome)
 
@@ -103,13 +120,22 @@ class Gatherer:
         count = 0
         with self._changed:
             while not tickets and (self._waiting or not self._closed):
-                self._changed.wait_for(lambda: self._waiting or self._closed)
+                self._wait()
                 while self._waiting and count < MOST:
                     ticket = self._waiting.popleft()
+                    self._awaited -= ticket.awaited
                     if not ticket.given_up:
                         tickets.append(ticket)
                         count += len(ticket.facts)
         return tickets
+
+    def _wait(self) -> None:
+        """Wait until a commit is worth its price: somebody waits for it, or lingered enough."""
+        self._changed.wait_for(lambda: self._waiting or self._closed)
+        self._changed.wait_for(lambda: self._awaited or self._closed, LINGER_S)
+        crowded_s = self._kept_s + CROWD_S - time.monotonic()
+        if crowded_s > 0:
+            self._changed.wait_for(lambda: self._closed, crowded_s)
 
 
 def _in_words(error: Exception) -> str:

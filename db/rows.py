@@ -58,7 +58,7 @@ def call_of(row: RowMapping) -> Call:
 
 def fact_of(row: RowMapping) -> Fact:
     """Return the fact of a row of `timeline`."""
-    return Fact(
+    return Fact.kept(
         call_id=row["call_id"],
         at=row["at"],
         what=row["what"],

@@ -147,3 +147,5 @@ class _Shown:
                 continue
             told = "  ".join(f"{key}={value}" for key, value in fact.data.items() if value != "")
             self._screen.write(f"    · {fact.what}  {told}  {fact.why}".rstrip() + "\n")
+
+    tell = record

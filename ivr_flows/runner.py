@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 import structlog
 
@@ -30,6 +31,7 @@ ENDED_ROUTE = "ended,s,1"
 MOST_STEPS = 500
 """A checked flow ends long before; this ends the impossible one, with a human."""
 
+_RING_FACTS = tuple(f.name for f in fields(Ring) if f.name not in ("call_id", "flow"))
 _ASK_FAILED = (AppFailed, UnknownCommand, WrongUsage, Refused)  # after these the channel goes on
 
 
@@ -59,20 +61,9 @@ def play(
 
 
 def ring_of(channel: Line, flow: str) -> Ring:
-    """Read what the dialplan knows of a call from its variables."""
-    return Ring(
-        call_id=channel.call_id,
-        flow=flow,
-        trunk=channel.get(Variable.TRUNK),
-        dialled=channel.get(Variable.DIALLED),
-        num=channel.get(Variable.NUM),
-        name=channel.get(Variable.NAME),
-        pres=channel.get(Variable.PRES),
-        from_user=channel.get(Variable.FROM),
-        pai=channel.get(Variable.PAI),
-        sip_call_id=channel.get(Variable.SIP_CALL_ID),
-        recording=channel.get(Variable.RECORDING),
-    )
+    """Read what the dialplan knows of a call; what it did not tell is ""."""
+    told = dict(parse_qsl(channel.get(Variable.RING), keep_blank_values=True))
+    return Ring(channel.call_id, flow, **{name: told.get(name, "") for name in _RING_FACTS})
 
 
 class _Conversation:

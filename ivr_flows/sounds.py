@@ -36,7 +36,7 @@ UNKNOWN_S = 10.0
 """Length assumed for a sound we did not make: long enough for the dead-man's handle."""
 
 SPOKEN_OUTSIDE_FLOWS = (
-    *("tetap-di-telepon", "mohon-tunggu", "petugas-lain", "tersambung-kembali", "nomor-lain"),
+    *("tetap-di-telepon", "mohon-tunggu", "petugas-lain"),
     *("masukkan-pin", "pin-salah", "sudah-masuk", "sudah-keluar", "jeda", "siap"),
     *("belum-masuk", "anda-dijeda", "kode-gagal"),
 )

@@ -38,7 +38,7 @@ class DiskWatch:
         self.level = level
         deed = DEEDS[level]
         say = log.warning if deed.warn else log.info
-        say("disk", level=level.value, free_gib=round(usage.free / 2**30, 2), words=deed.words)
+        say("disk", room=level.value, free_gib=round(usage.free / 2**30, 2), words=deed.words)
         return True
 
 

@@ -25,6 +25,7 @@ DEAD_AIR_S = 6
 LOST_PHONE_S = 2
 RING_ALL = ("103",)
 PHONES_HERE = 31
+ANY_DISK_GIB = 10_000_000  # more than any disk has
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +51,7 @@ def everybody_goes_home(centre):
 @pytest.fixture(scope="session")
 def centre(flows):
     shape = Shape(
-        limits={"outside_s": 10},
+        limits={"outside_s": 10, "queue_wait_s": 30},
         ring_all=RING_ALL,
         outside=True,
         phones=PHONES_HERE,
@@ -64,3 +65,12 @@ def centre(flows):
         yield open_centre
         if keep := os.environ.get("SIAGA_KEEP"):
             shutil.copytree(open_centre.folder, keep, symlinks=True, ignore_dangling_symlinks=True)
+
+
+@pytest.fixture(scope="session")
+def full_centre():
+    """A centre whose disk is at its floor, and whose callers wait 10 s before all phones ring."""
+    floor = {"warn_below_gib": 2 * ANY_DISK_GIB, "stop_below_gib": ANY_DISK_GIB}
+    shape = Shape(ring_all=RING_ALL, changes={"recordings": floor})
+    with TrialCentre(shape) as open_centre:
+        yield open_centre

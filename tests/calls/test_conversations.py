@@ -45,7 +45,7 @@ VARIABLES = {
 class Line:
     """A channel of Asterisk: answers as a telephone does, with `keys` pressed one at each wait."""
 
-    def __init__(self, address, call_id, script, keys, stop_after=None, how="hangup"):
+    def __init__(self, address, call_id, script, keys, *, stop_after=None, how="hangup"):
         self.asterisk = Asterisk(address)
         self.asterisk.dials(script, agi_uniqueid=call_id)
         self.keys = list(keys)
@@ -93,7 +93,13 @@ def town(tmp_path, sounds):
     table = {
         "centre": {"id": CENTRE, "data_dir": str(tmp_path)},
         "call_takers": [
-            {"id": "101", "name": "Alice", "pin": "1122", "password": "x", "networks": ["10.0.0.0/8"]}
+            {
+                "id": "101",
+                "name": "Alice",
+                "pin": "1122",
+                "password": "x",
+                "networks": ["10.0.0.0/8"],
+            }
         ],
     }
     settings = settings_file.read(table)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -129,7 +129,7 @@ def seat_them(settings, numbers):
 def at_the_desks(town, plan=TALKS_BRIEFLY, answer=AnswerAfter(0.2)):
     """All phones of the town ring in one SIPp, which answers as many at once as ring."""
     with phones(town, town.numbers, plan, answer) as line:
-        until("all are in the queue", lambda: town.queue_members() == len(town.numbers), 10.0)
+        until("all are in the queue", lambda: town.queue_members() == len(town.numbers), 30.0)
         yield line
 
 
@@ -137,9 +137,7 @@ def at_the_desks(town, plan=TALKS_BRIEFLY, answer=AnswerAfter(0.2)):
 def phones(town, numbers, plan=TALKS_BRIEFLY, answer=AnswerAfter(0.2)):
     """Register these phones at one port and answer there; nobody signs in."""
     port, _ = free_ports(PHONE_IP)
-    made = [
-        town.phone(n, plan, answer=answer, trace=False, sip_port=port) for n in numbers
-    ]
+    made = [town.phone(n, plan, answer=answer, trace=False, sip_port=port) for n in numbers]
     with TemporaryDirectory() as folder:
         for phone in made:
             phone.register(Path(folder) / phone.user, port)

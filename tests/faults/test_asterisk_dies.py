@@ -5,15 +5,16 @@ import signal
 import time
 
 import pytest
-from breaking import PRESSES_0, Town, caller, in_menu, phones, reach
+from breaking import Town, at_the_desks, caller, in_menu, reach
 
 from call_router.call import Reason, Result
-from centre.actors import AnswerAfter, HangUp, Press, Speak, Wait, WaitForHangup
+from centre.actors import HangUp, Press, Speak, Wait, WaitForHangup
 from centre.trial import until
 
 TALKED_S = 5.0  # MixMonitor writes the files in pieces of 2 s
 LONG_TALK = (Speak(700.0, 60.0), WaitForHangup(60.0))
 TALKS = (Wait(0.6), Press("0"), Speak(440.0, 60.0), HangUp())
+TALKS_BRIEFLY = (Wait(0.6), Press("0"), Speak(440.0, 1.5), HangUp())
 
 
 @pytest.fixture(scope="module")
@@ -23,15 +24,13 @@ def town():
 
 
 def test_calls_after_it_reach_a_call_taker_and_the_lost_ones_are_told_as_lost(town, figure):
-    with (
-        phones(town, town.numbers[:2], LONG_TALK, AnswerAfter(0.2)) as long_talkers,
-        phones(town, town.numbers[2:]) as others,
-    ):
-        until("all are in the queue", lambda: town.queue_members() == 4)
+    with at_the_desks(town, LONG_TALK) as desk:
         alice, bambang = caller(town, TALKS, number=1), caller(town, TALKS, number=2)
         citra = caller(town, (Wait(60.0), HangUp()), number=3)
-        with alice.start(), bambang.start(), citra.start():
-            talking_since = the_longest_idle_answer(town, long_talkers, others)
+        with alice.start(), bambang.start():
+            desk.wait_for("answered", 10.0, times=2)
+            talking_since = time.monotonic()
+            citras_phone = citra.start()
             until("citra is in the menu", lambda: in_menu(town, citra))
             until("they have talked", lambda: time.monotonic() - talking_since > TALKED_S)
             before = town.pid("asterisk")
@@ -40,8 +39,9 @@ def test_calls_after_it_reach_a_call_taker_and_the_lost_ones_are_told_as_lost(to
             until("Asterisk is back", lambda: town.pid("asterisk") != before)
             until("all seats are back", lambda: town.queue_members() == 4, 20.0, 0.1)
             figure("Asterisk killed: death to every seat back in the queue", seconds(killed))
-            dewi = reach(town, others, PRESSES_0, within_s=10.0, number=4)
+            dewi = reach(town, desk, TALKS_BRIEFLY, within_s=10.0, number=4)
             figure("Asterisk killed: death to the next caller's end", seconds(killed))
+            citras_phone.stop()
         assert town.ended(dewi.call_id).ending.result is Result.ANSWERED
 
     lost = [town.recorded(person.call_id, 25.0) for person in (alice, bambang, citra)]
@@ -58,16 +58,6 @@ def test_calls_after_it_reach_a_call_taker_and_the_lost_ones_are_told_as_lost(to
         assert any("repaired" in problem for problem in row.recorded["problems"])
         assert not files["mixed"]["silent"]
     town.one_row_each()
-
-
-def the_longest_idle_answer(town, long_talkers, others):
-    """Two callers talk; whoever answered them. Returns since when (monotonic)."""
-
-    def answered():
-        return len(long_talkers.happened("answered")) + len(others.happened("answered")) >= 2
-
-    until("two callers talk", answered)
-    return time.monotonic()
 
 
 def seconds(since):

@@ -1,11 +1,14 @@
 """Database and spool locked, read-only, gone, full: no caller waits for them, no fact is lost."""
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
+import tempfile
 from collections import Counter
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from breaking import Town, at_the_desks, reach
@@ -19,12 +22,11 @@ ONCE = ("menu", "key", "hand_over", "queued", "answered", "left", "ended")
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory):
+def town():
     """A centre whose database and spool stand on small disks of their own."""
     if os.geteuid() != 0:
         pytest.fail("this story mounts small disks of its own: run it as root")
-    folder = tmp_path_factory.mktemp("town")
-    folder.parent.chmod(0o755)
+    folder = Path(tempfile.mkdtemp(prefix="siaga-faults-"))  # Asterisk's user may pass
     disks = [folder / "db", folder / "spool"]
     for disk in disks:
         disk.mkdir()
@@ -36,6 +38,7 @@ def town(tmp_path_factory):
     finally:
         for disk in disks:
             subprocess.run(["umount", "--lazy", disk], check=True)
+        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")
@@ -72,10 +75,10 @@ def locked(town):
 def full(*folders):
     """Not a byte more fits on the disks of these folders."""
     for folder in folders:
-        with (folder / "filler").open("wb") as filler, pytest.raises(OSError, match="No space"):
-            while True:
-                filler.write(b"\0" * 4096)
-                filler.flush()
+        with (folder / "filler").open("wb", buffering=0) as filler:
+            with pytest.raises(OSError, match="No space"):
+                while True:
+                    filler.write(b"\0" * 4096)
     try:
         yield
     finally:
@@ -111,6 +114,7 @@ def restore(town, path):
 
 def is_whole(town, person):
     """The row has every moment of the call in order; each fact stands once, kept by time."""
+    until("the spool is merged", lambda: waiting_bytes(spool_of(town)) == 0)
     row = town.recorded(person.call_id, 20.0)
     moments = [row.rang_at, row.menu_at, row.key_at, row.handed_over_at, row.queued_at]
     moments += [row.answered_at, row.ended_at]
@@ -122,7 +126,6 @@ def is_whole(town, person):
     assert {what: times[what] for what in ONCE} == dict.fromkeys(ONCE, 1)
     ours = [entry.seq for entry in town.timeline(row) if entry.fact.what in ONCE[:3]]
     assert ours == sorted(ours)
-    assert waiting_bytes(spool_of(town)) == 0
     return row
 
 
@@ -135,7 +138,7 @@ def test_alice_is_not_delayed_though_the_database_is_locked(town, desk, figure):
     assert row.wait_s < NOT_DELAYED_S
 
 
-def test_bambang_is_not_delayed_though_the_database_is_deleted(town, desk, figure, tmp_path):
+def test_bambang_is_not_delayed_though_the_database_is_deleted(town, desk, figure):
     copy = backup(town, database_of(town).with_name("backup"))
     remove_database(town)
     bambang = reach(town, desk, within_s=6.0)
@@ -185,9 +188,9 @@ def test_ekos_row_is_made_by_asterisk_alone_though_neither_database_nor_spool_ta
     assert row.wait_s < NOT_DELAYED_S
     assert (row.lane, row.answered_by != "") == ("pressed", True)
     assert (row.ending.result, row.ending.reason) == (Result.ANSWERED, Reason.CALL_TAKER_HUNG_UP)
-    assert Counter(town.told(row)) == Counter(
-        ("ring", "queued", "answered", "left", "ended", "recorded")
-    )
+    told = Counter(town.told(row))
+    assert told["hand_over"] == 0  # what FastAGI had to say is lost
+    assert [told[what] for what in ("queued", "answered", "left", "ended", "recorded")] == [1] * 5
 
 
 def test_fitris_and_gitas_rows_come_again_though_an_older_backup_is_restored(town, desk):

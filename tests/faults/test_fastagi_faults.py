@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from breaking import (
-    PRESSES_0,
     STAYS,
     ByHand,
     Fake,

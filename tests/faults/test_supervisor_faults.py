@@ -6,13 +6,14 @@ import sys
 import time
 
 import pytest
-from breaking import HOUSE, Up, caller, in_menu, phones, reach
+from breaking import HOUSE, Up, caller, phones, reach
 
 from call_router.call import Reason, Result
-from centre.actors import HangUp, Press, Speak, Wait, WaitForHangup
+from centre.actors import HangUp, Press, Speak, Wait
 from centre.trial import until
 
-CALL_TAKER_TALKS_S = 12.0
+CALL_TAKER_TALKS_S = 60.0
+TALKS_S = 16.0
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def talks(seconds):
 def test_alice_talks_on_though_the_supervisor_is_killed_and_another_adopts_asterisk(
     town, desk, figure
 ):
-    alice = caller(town, talks(8.0), number=1)
+    alice = caller(town, talks(TALKS_S), number=1)
     with alice.start() as ringing:
         desk.wait_for("answered", 10.0)
         before = {name: town.pid(name) for name in town.programs}
@@ -48,7 +49,7 @@ def test_alice_talks_on_though_the_supervisor_is_killed_and_another_adopts_aster
         figure("supervisor killed: death to another one ready", time.monotonic() - killed)
         after = {name: town.pid(name) for name in town.programs}
         assert ringing.alive  # she is still talking
-        assert ringing.wait_ended(15.0) == 0
+        assert ringing.wait_ended(25.0) == 0
     assert after.pop("asterisk") == before.pop("asterisk")
     assert not set(after.values()) & set(before.values())
     assert {name: pids[0] for name, pids in town.running().items()} == after | {
@@ -56,7 +57,7 @@ def test_alice_talks_on_though_the_supervisor_is_killed_and_another_adopts_aster
     }
     row = town.ended(alice.call_id)
     assert (row.ending.result, row.ending.reason) == (Result.ANSWERED, Reason.CALLER_HUNG_UP)
-    assert row.talk_s > 6.0
+    assert row.talk_s > TALKS_S - 1.0
 
     bambang = reach(town, desk, talks(1.0), within_s=10.0, number=2)
     assert town.ended(bambang.call_id).lane == "pressed"
@@ -97,10 +98,9 @@ def test_citra_talks_to_the_end_though_the_centre_is_told_to_stop(town, desk, fi
 def test_ctrl_c_ends_it_cleanly_and_leaves_nothing_running(town, figure):
     town.up()
     town.until_ready()
-    dewi = caller(town, (WaitForHangup(60.0),), number=4)
+    dewi = caller(town, (Wait(1.0), HangUp()), number=4)
     with dewi.start() as ringing:
-        until("dewi is in the menu", lambda: in_menu(town, dewi))
-        ringing.stop()  # she hangs up
+        assert ringing.wait_ended(10.0) == 0
     told = time.monotonic()
     town.supervisor.send_signal(signal.SIGINT)
     assert town.supervisor.wait(60) == 0

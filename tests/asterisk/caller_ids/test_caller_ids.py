@@ -2,7 +2,7 @@ import csv
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
-from stage import CALL_TAKER_HZ, caller, ending, seated
+from stage import CALL_TAKER_HZ, caller, ending, seated, told
 
 from agi.journal import read_new
 from call_router.numbers import E164, NoSim, Unusable, Withheld
@@ -67,7 +67,10 @@ def _ring(centre, who):
     person = caller(centre, PLAN, who, set_up_s=20.0)
     with person.start() as call:
         call.wait_ended(60.0)
-        return centre.ended(person.call_id, 20.0), call.story()
+        centre.ended(person.call_id, 20.0)
+        told(centre, person.call_id, "ring", times=2)  # the conversation's and Asterisk's own
+        told(centre, person.call_id, "key")
+        return centre.call(person.call_id)
 
 
 def _all_ring(centre, ids, at_once=8):
@@ -77,7 +80,7 @@ def _all_ring(centre, ids, at_once=8):
         for number in staff:
             city.enter_context(seated(centre, number, (Speak(CALL_TAKER_HZ, 30.0), HangUp())))
         ringing = {name: hands.submit(_ring, centre, who) for name, who in ids.items()}
-        rows = {name: call.result()[0] for name, call in ringing.items()}
+        rows = {name: call.result() for name, call in ringing.items()}
     for name, row in rows.items():
         assert ending(row) == ("answered", "caller_hung_up"), (name, row)
         assert (row.first_key, row.lane) == ("0", "pressed"), (name, row)
@@ -108,7 +111,7 @@ def test_nothing_a_caller_can_write_there_is_read_as_a_command(centre):
     for name, row in rows.items():
         assert isinstance(row.caller, E164 | Unusable | Withheld | NoSim), (name, row.caller)
         whats = [entry.fact.what for entry in centre.timeline(row)]
-        assert whats.count("ring") == 2, name  # the conversation's and Asterisk's own
+        assert whats.count("ring") == 2, name
         assert whats.count("ended") == 1, name
         for entry in centre.timeline(row):
             texts = [text for text in entry.fact.data.values() if isinstance(text, str)]

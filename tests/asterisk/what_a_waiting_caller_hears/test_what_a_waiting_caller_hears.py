@@ -2,11 +2,13 @@ import numpy as np
 from stage import caller, ending, pressing, ringing, seated, told
 
 from centre.actors import Ear, HangUp, NeverAnswer, Wait, WaitForHangup
-from centre.trial import TRUNK_IP, until
+from centre.trial import until
+from centre.trial_settings import TRUNK_IP
 from recordings import wave_file
 
 RATE = wave_file.RATE_HZ
 LOUDER_DB = 8.0
+PIECE = RATE * 3 // 10
 
 
 def _level_db(sound):
@@ -23,14 +25,29 @@ def _prompt(centre, name):
 
 
 def _found(prompt, heard):
-    """Where `prompt` begins in `heard` (samples) and how alike they are, 0 to 1."""
-    size = 1 << (len(heard) + len(prompt)).bit_length()
-    one, two = np.fft.rfft(heard.astype(float), size), np.fft.rfft(prompt.astype(float), size)
-    likeness = np.fft.irfft(one * np.conj(two), size)[: max(len(heard) - len(prompt), 1)]
-    at = int(np.argmax(likeness))
-    part = heard[at : at + len(prompt)].astype(float)
-    scale = float(np.linalg.norm(part) * np.linalg.norm(prompt.astype(float)))
-    return at, float(likeness[at]) / scale if scale else 0.0
+    """Where `prompt` begins in `heard` (samples), and how much of it is there, 0 to 1.
+
+    Asked piece by piece of 0.3 s, so that one frame lost on the way costs one piece only.
+    """
+    pieces = [(at, prompt[at : at + PIECE]) for at in range(0, len(prompt) - PIECE, PIECE)]
+    spoken = [(at, piece) for at, piece in pieces if _level_db(piece) > -40]
+    found = [(place - at, alike) for at, piece in spoken for place, alike in [_at(piece, heard)]]
+    there = [begins for begins, alike in found if alike > 0.8]
+    return (int(np.median(there)) if there else 0), len(there) / max(len(spoken), 1)
+
+
+def _at(piece, heard):
+    """Where a piece fits best, and how alike it is there."""
+    if len(heard) <= len(piece):
+        return 0, 0.0
+    size = 1 << (len(heard) + len(piece)).bit_length()
+    one, two = np.fft.rfft(heard.astype(float), size), np.fft.rfft(piece.astype(float), size)
+    product = np.fft.irfft(one * np.conj(two), size)[: len(heard) - len(piece)]
+    energy = np.concatenate([[0.0], np.cumsum(heard.astype(float) ** 2)])
+    scale = np.sqrt(energy[len(piece) :] - energy[: -len(piece)])[: len(product)]
+    alike = product / np.maximum(scale * float(np.linalg.norm(piece.astype(float))), 1.0)
+    best = int(np.argmax(alike))
+    return best, float(alike[best])
 
 
 def test_reassurance_is_heard_while_he_waits_and_the_music_stays_below_it(centre):
@@ -48,7 +65,7 @@ def test_reassurance_is_heard_while_he_waits_and_the_music_stays_below_it(centre
 
         def reassured():
             waited = ear.samples()[began:]
-            return len(waited) > len(said) + RATE and _found(said, waited)[1] > 0.9
+            return len(waited) > len(said) + RATE and _found(said, waited)[1] > 0.7
 
         until("he is told to wait", reassured, 60.0, 1.0)
         until("music follows", lambda: len(ear.samples()) > began + 3 * RATE)
@@ -75,17 +92,17 @@ def test_a_saved_flow_is_heard_by_the_next_caller_and_a_bad_one_by_nobody(centre
     shipped = file.read_text(encoding="utf-8")
     log = centre.house.run / "conversations.log"
     try:
-        assert _hears(centre, "salam-uji") > 0.9
+        assert _hears(centre, "salam-uji") > 0.7
         changed = shipped.replace('ask = ["salam-uji"]', 'ask = ["tekan-apa-saja"]')
         assert changed != shipped
         file.write_text(changed, encoding="utf-8")
-        assert _hears(centre, "tekan-apa-saja") > 0.9
-        assert _hears(centre, "salam-uji") < 0.5
+        assert _hears(centre, "tekan-apa-saja") > 0.7
+        assert _hears(centre, "salam-uji") < 0.3
 
         file.write_text(changed.replace('goto = "selesai"', 'goto = "nowhere"'), encoding="utf-8")
-        assert _hears(centre, "tekan-apa-saja") > 0.9
+        assert _hears(centre, "tekan-apa-saja") > 0.7
         until("it is refused loudly", lambda: "flow_refused" in log.read_text(), 5.0)
         assert "nowhere" in log.read_text()
     finally:
         file.write_text(shipped, encoding="utf-8")
-    assert _hears(centre, "salam-uji") > 0.9
+    assert _hears(centre, "salam-uji") > 0.7

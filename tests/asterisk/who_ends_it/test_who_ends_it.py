@@ -17,7 +17,8 @@ from stage import (
 )
 
 from centre.actors import Ear, HangUp, NeverAnswer, Speak, Vanish, WaitForHangup
-from centre.trial import TRUNK_IP, until
+from centre.trial import until
+from centre.trial_settings import TRUNK_IP
 from recordings.tones import seconds_of
 
 TALK = ["ring", "menu", "key", "hand_over", "queued", "answered"]

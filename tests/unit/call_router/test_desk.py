@@ -20,6 +20,8 @@ class Memory:
     def record(self, *facts):
         self.facts += facts
 
+    tell = record
+
 
 @pytest.fixture
 def books():

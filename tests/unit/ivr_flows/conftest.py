@@ -18,15 +18,9 @@ HERE = Path(__file__).parent
 HOUSE = HERE.parents[2]
 
 VARIABLES = {
-    Variable.TRUNK: "telkom",
-    Variable.DIALLED: "112",
-    Variable.NUM: "08123456789",
-    Variable.NAME: "ANI",
-    Variable.PRES: "allowed_not_screened",
-    Variable.FROM: "08123456789",
-    Variable.PAI: "",
-    Variable.SIP_CALL_ID: "abc@10.0.0.1",
-    Variable.RECORDING: "2026/11/22/siaga-1.1",
+    Variable.RING: "call=siaga-1.1&flow=112&trunk=telkom&dialled=112&recording=2026/11/22/siaga-1.1"
+    "&num=08123456789&pres=allowed_not_screened&sip_call_id=abc%4010.0.0.1&name=ANI&pai="
+    "&from_user=%2B628123456789",
 }
 MAY_SET = {"CHANNEL(language)", Variable.LANGUAGE, Variable.SAID, Variable.ROUTE}
 
