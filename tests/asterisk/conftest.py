@@ -15,10 +15,9 @@ HERE = Path(__file__).parent
 if str(HERE) not in sys.path:
     sys.path.insert(0, str(HERE))
 
-from stage import channels, member, unseat  # noqa: E402 - the path stands first
+from stage import channels, members, unseat  # noqa: E402 - the path stands first
 
 from centre.trial import Shape, TrialCentre, until  # noqa: E402
-from centre.trial_settings import PHONES  # noqa: E402
 
 SHIPPED_FLOWS = HERE.parent.parent / "ivr_flows"
 DEAD_AIR_S = 6
@@ -42,9 +41,8 @@ def flows(tmp_path_factory):
 def everybody_goes_home(centre):
     """The next story finds an empty line and no call."""
     yield
-    for number in PHONES[:PHONES_HERE]:
-        if member(centre, number):
-            unseat(centre, number)
+    unseat(centre, *members(centre))
+    centre.asterisk("channel request hangup all")
     until("no call is left", lambda: not channels(centre), 40.0, 0.2)
 
 

@@ -1,5 +1,6 @@
 """What the stories share: people, seats, and what the centre's books say about them."""
 
+import re
 from contextlib import contextmanager
 
 from centre.actors import (
@@ -78,6 +79,11 @@ def member(centre, number):
     """The line of `queue show` about a phone; "" when it is no member."""
     shown = centre.asterisk("queue show 112").splitlines()
     return next((line for line in shown if f"PJSIP/{number})" in line), "")
+
+
+def members(centre):
+    """The phones in the queue."""
+    return re.findall(r"\(PJSIP/(\d+)\)", centre.asterisk("queue show 112"))
 
 
 def waiting(centre):

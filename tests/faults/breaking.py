@@ -24,6 +24,7 @@ CALLER_HZ = 440.0
 CALL_TAKER_HZ = 700.0
 PRESSES_0 = (Wait(0.6), Press("0"), WaitForHangup(60.0))
 STAYS = (WaitForHangup(60.0),)
+ANSWERS_SOON = AnswerAfter(0.2)
 TALKS_BRIEFLY = (Speak(CALL_TAKER_HZ, 0.6), HangUp())
 
 
@@ -126,7 +127,7 @@ def seat_them(settings, numbers):
 
 
 @contextmanager
-def at_the_desks(town, plan=TALKS_BRIEFLY, answer=AnswerAfter(0.2)):
+def at_the_desks(town, plan=TALKS_BRIEFLY, answer=ANSWERS_SOON):
     """All phones of the town ring in one SIPp, which answers as many at once as ring."""
     with phones(town, town.numbers, plan, answer) as line:
         until("all are in the queue", lambda: town.queue_members() == len(town.numbers), 30.0)
@@ -134,7 +135,7 @@ def at_the_desks(town, plan=TALKS_BRIEFLY, answer=AnswerAfter(0.2)):
 
 
 @contextmanager
-def phones(town, numbers, plan=TALKS_BRIEFLY, answer=AnswerAfter(0.2)):
+def phones(town, numbers, plan=TALKS_BRIEFLY, answer=ANSWERS_SOON):
     """Register these phones at one port and answer there; nobody signs in."""
     port, _ = free_ports(PHONE_IP)
     made = [town.phone(n, plan, answer=answer, trace=False, sip_port=port) for n in numbers]

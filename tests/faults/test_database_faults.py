@@ -75,15 +75,19 @@ def locked(town):
 def full(*folders):
     """Not a byte more fits on the disks of these folders."""
     for folder in folders:
-        with (folder / "filler").open("wb", buffering=0) as filler:
-            with pytest.raises(OSError, match="No space"):
-                while True:
-                    filler.write(b"\0" * 4096)
+        with pytest.raises(OSError, match="No space"):
+            fill(folder / "filler")
     try:
         yield
     finally:
         for folder in folders:
             (folder / "filler").unlink()
+
+
+def fill(path):
+    with path.open("wb", buffering=0) as filler:
+        while True:
+            filler.write(b"\0" * 4096)
 
 
 def empty_write_ahead_log(town):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -22,6 +23,7 @@ from breaking import (
 )
 
 from call_router.call import Reason, Result
+from centre.actors import Press, Wait, WaitForHangup
 from centre.trial import until
 
 FIRST_WORD_S = 5.0  # agi_first_word_s: the dead man's handle before the first word
@@ -91,6 +93,8 @@ def test_dewi_reaches_a_call_taker_though_fastagi_is_frozen_before_its_first_wor
     town, desk, figure
 ):
     with ByHand(town, "conversations") as fastagi:
+        until("both workers are there", lambda: len(workers(fastagi.pid)) == 2)
+        before = workers(fastagi.pid)
         fastagi.signal(signal.SIGSTOP)
         dewi = reach(town, desk, within_s=15.0)
         row = town.ended(dewi.call_id)
@@ -108,6 +112,7 @@ def test_dewi_reaches_a_call_taker_though_fastagi_is_frozen_before_its_first_wor
         assert town.ended(eko.call_id).lane == "pressed"
         assert town.told(row) == told
         assert town.call(dewi.call_id) == row
+        assert workers(fastagi.pid) == before
     town.one_row_each()
 
 
@@ -162,6 +167,43 @@ def test_six_callers_do_not_stall_though_one_of_two_workers_is_stopped(town, des
     }
 
 
+def test_the_first_caller_of_fresh_workers_is_in_the_database_before_the_first_word(
+    town, desk, figure
+):
+    log = town.house.run / "conversations.log"
+    said = log.stat().st_size if log.exists() else 0
+    with ByHand(town, "conversations"):
+        indah = reach(town, desk, within_s=8.0)
+    row = town.ended(indah.call_id)
+    figure("first caller of fresh workers: ring to the menu", seconds_to(town, row, "menu"))
+    assert row.lane == "pressed"
+    assert b"books.not_kept" not in log.read_bytes()[said:]
+
+
+def test_joko_does_not_wait_though_fastagi_is_told_to_stop_while_karin_is_in_its_menu(
+    town, desk, figure
+):
+    with ByHand(town, "conversations") as fastagi:
+        karin = caller(town, (Wait(4.0), Press("0"), WaitForHangup(30.0)), number=20)
+        with karin.start() as ringing:
+            until("the prompt plays", lambda: in_menu(town, karin))
+            os.kill(fastagi.pid, signal.SIGTERM)
+            until("nobody accepts", lambda: not listens(town.settings.agi_ports[0]))
+            joko = reach(town, desk, within_s=8.0, number=21)
+            ringing.wait_ended(30.0)
+        assert fastagi.process.wait(10) == 0
+    row = town.ended(joko.call_id)
+    figure("told to stop with a caller in its menu: the next ring to a call-taker", row.wait_s)
+    assert row.wait_s < 1.5
+    # And Karin is heard to the end of her menu.
+    assert town.ended(karin.call_id).lane == "pressed"
+
+
+def listens(port):
+    with socket.socket() as door:
+        return door.connect_ex(("127.0.0.1", port)) == 0
+
+
 def two_seconds_a_command(call):
     read_header(call)
     for _ in range(20):
@@ -196,21 +238,19 @@ def never_speaks(call):
     until_closed(call)
 
 
-@pytest.mark.parametrize(
-    ("behave", "fallback_within_s", "why"),
-    [
-        (failure, 1.0, "agi_refused"),
-        (closes_at_once, 1.0, "agi_refused"),
-        (two_seconds_a_command, FIRST_WORD_S + 0.5, "agi_too_slow"),
-        (garbage_then_silence, FIRST_WORD_S + 0.5, "agi_too_slow"),
-        (a_flood_of_garbage, FIRST_WORD_S + 0.5, "agi_too_slow"),
-        (never_speaks, FIRST_WORD_S + 0.5, "agi_too_slow"),
-    ],
-    ids=lambda value: value.__name__ if callable(value) else "",
-)
-def test_hadi_reaches_a_call_taker_whatever_answers_on_fastagis_port(
-    town, desk, figure, behave, fallback_within_s, why
-):
+NONSENSE = {
+    failure: (1.0, "agi_refused"),
+    closes_at_once: (1.0, "agi_refused"),
+    two_seconds_a_command: (FIRST_WORD_S + 0.5, "agi_too_slow"),
+    garbage_then_silence: (FIRST_WORD_S + 0.5, "agi_too_slow"),
+    a_flood_of_garbage: (FIRST_WORD_S + 0.5, "agi_too_slow"),
+    never_speaks: (FIRST_WORD_S + 0.5, "agi_too_slow"),
+}
+
+
+@pytest.mark.parametrize("behave", NONSENSE, ids=lambda behave: behave.__name__)
+def test_hadi_reaches_a_call_taker_whatever_answers_on_fastagis_port(town, desk, figure, behave):
+    fallback_within_s, why = NONSENSE[behave]
     with Fake(town.settings.agi_ports[0], behave) as fake:
         hadi = reach(town, desk, within_s=15.0)
         assert fake.served == 1

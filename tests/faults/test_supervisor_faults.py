@@ -1,4 +1,4 @@
-"""`siaga up` killed, started again, stopped: calls go on, and in the end nothing is left running."""
+"""`siaga up` killed, started again, stopped: calls go on, and nothing is left running."""
 
 import signal
 import subprocess

@@ -1,5 +1,6 @@
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 from stage import (
     CALL_TAKER_HZ,
@@ -25,8 +26,8 @@ def test_asterisk_killed_in_mid_talk_comes_back_with_its_seats_and_its_books(cen
     plan = (Speak(CALL_TAKER_HZ, 30.0), WaitForHangup())
     alice, bambang = centre.phone("101", plan), centre.phone("102", plan)
     with alice.start() as line, bambang.start():
-        centre.sign_in(alice)
-        centre.sign_in(bambang)
+        with ThreadPoolExecutor(2) as hands:
+            list(hands.map(centre.sign_in, (alice, bambang)))
         with bambang.dial("*20", wait_s=15.0) as pausing:
             pausing.wait_ended(20.0)
         talk = pressing("0", Speak(CALLER_HZ, 60.0), HangUp())
@@ -62,9 +63,9 @@ def test_asterisk_killed_in_mid_talk_comes_back_with_its_seats_and_its_books(cen
         kept = centre.recorded(lost_id)
         assert kept.recorded["files"]["mixed"]["seconds"] > 1
 
-        for phone in (alice, bambang):
-            with phone.dial("*10", wait_s=15.0) as leaving:
-                leaving.wait_ended(20.0)
+        with alice.dial("*10") as leaving, bambang.dial("*10") as leaving_too:
+            leaving.wait_ended(30.0)
+            leaving_too.wait_ended(30.0)
 
 
 def _members(centre):

@@ -1,4 +1,5 @@
 import csv
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
@@ -7,9 +8,15 @@ from stage import CALL_TAKER_HZ, caller, ending, seated, told
 from agi.journal import read_new
 from call_router.numbers import E164, NoSim, Unusable, Withheld
 from centre.actors import CallerId, HangUp, Press, Speak, Wait
+from centre.trial_settings import TRUNK_IP
 
 PLAN = (Wait(0.8), Press("0"), Wait(0.3), Wait(2.0), HangUp())
 IMEI = "490154203237518"
+
+WORDS = {
+    f"SIAGA_{what}"
+    for what in ("RING", "FALLBACK", "QUEUED", "RING_ALL", "OUTSIDE", "TRANSFER", "ANSWERED")
+} | {"SIAGA_LEFT", "SIAGA_ENDED"}
 
 USUAL = {
     "E.164": (CallerId("+6281234567890"), E164, "+6281234567890"),
@@ -140,14 +147,39 @@ def _journal_is_ours(centre):
     with path.open(encoding="utf-8", errors="replace", newline="") as lines:
         rows = list(csv.reader(lines))
     assert batch.garbage == 0
-    assert all(len(row) == 7 and row[0] == "USER_DEFINED" for row in rows)
+    assert {len(row) for row in rows} == {7}
+    assert {row[5] for row in rows} <= WORDS
     return len(rows) == len(batch) > 0
 
 
-def test_what_is_no_sip_at_all_leaves_no_row(centre):
+def test_what_is_no_sip_at_all_is_dropped_without_an_answer_and_without_a_row(centre):
     before = len(centre.calls())
-    raw = CallerId("x", whole='"x" <sip:${SHELL(id)}@127.0.0.2>')
-    with caller(centre, PLAN, raw, set_up_s=1.0, cancel_after_s=1.5).start() as call:
-        call.wait_ended(60.0)
-        assert not call.happened("answered")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trunk:
+        trunk.bind((TRUNK_IP, 0))
+        trunk.settimeout(10.0)
+        for n, sender in enumerate(NO_SIP):
+            trunk.sendto(_request(trunk, "INVITE", sender, f"garbage-{n}"), centre.sip)
+        # Taken in the order of arrival: the answer to this one comes after all the others'.
+        trunk.sendto(_request(trunk, "OPTIONS", "<sip:trunk@127.0.0.2>", "last"), centre.sip)
+        answer = trunk.recv(4096).decode()
+    assert "Call-ID: last" in answer, answer
     assert len(centre.calls()) == before
+
+
+NO_SIP = ("<sip:${SHELL(id)}@127.0.0.2>", '"x\r\n y" <sip:', "\x00\x01<<>>", "sip:a b c@d e f")
+
+
+def _request(trunk, method, sender, call_id):
+    host, port = trunk.getsockname()
+    lines = (
+        f"{method} sip:112@127.0.0.1 SIP/2.0",
+        f"Via: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{call_id}",
+        f"From: {sender};tag=1",
+        "To: <sip:112@127.0.0.1>",
+        f"Call-ID: {call_id}",
+        f"CSeq: 1 {method}",
+        f"Contact: <sip:trunk@{host}:{port}>",
+        "Max-Forwards: 70",
+        "Content-Length: 0",
+    )
+    return "\r\n".join((*lines, "", "")).encode()

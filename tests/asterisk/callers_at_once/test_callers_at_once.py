@@ -67,11 +67,11 @@ def test_three_callers_for_one_phone_are_answered_in_the_order_in_which_they_cam
 def test_the_phone_that_has_been_idle_longest_rings_first(centre):
     talks = (Speak(CALL_TAKER_HZ, 1.0), HangUp())
     with ExitStack() as city:
-        for number in ("101", "102", "104"):
+        for number in ("101", "102"):
             city.enter_context(seated(centre, number, talks, answer=AnswerAfter(0.1)))
         answered = []
-        for n in range(6):
+        for n in range(4):
             with ringing(centre, STAYS, f"08123456003{n}") as (_, sip_call_id):
                 answered.append(centre.ended(sip_call_id, 30.0).answered_by)
-    assert sorted(answered[:3]) == ["101", "102", "104"]
-    assert answered[3:] == answered[:3]
+    assert sorted(answered[:2]) == ["101", "102"]
+    assert answered[2:] == answered[:2]
