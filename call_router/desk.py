@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+_EVENTS = frozenset(Event)
 UNKNOWN = CentreState(idle=None, staffed=None, waiting=None)
 
 
@@ -85,8 +86,13 @@ class Desk:
         return fold([fact])
 
     def note(self, call_id: str, what: str, why: str = "", **data: JSON) -> None:
-        """Keep what happened to a call: an Event of call.py or a note. Nobody waits for it."""
-        self._books.tell(Fact(call_id, self._clock(), what, why, data))
+        """Keep what happened to a call.
+
+        An Event changes the call and is durable when this returns, before it is acted on; nobody
+        waits for a note, which is kept before the call's next Event.
+        """
+        keep = self._books.record if what in _EVENTS else self._books.tell
+        keep(Fact(call_id, self._clock(), what, why, data))
 
     def decide(self, call: Call, asked: Asked) -> Decision:
         """Return who takes the call. Never raises: a fault of ours opens the gate."""

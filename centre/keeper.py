@@ -179,6 +179,8 @@ class Keeper:
 
         self._seats_forgotten = False  # set again if Asterisk comes back anew meanwhile
         try:
+            phones = [phone.number for phone in self._settings.phones]
+            await seat_keeping.look_for_phones(self._manager, phones)
             restored = await seat_keeping.restore_members(
                 self._manager, QUEUE, await asyncio.to_thread(read_seats)
             )

@@ -11,6 +11,8 @@ from agi.errors import ManagerError
 from call_router.seats import Seat, SeatEvent, SeatFact, SeatState
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from agi.manager import Manager
     from agi.message import Message
 
@@ -67,6 +69,20 @@ async def restore_members(manager: Manager, queue: str, seats: list[Seat]) -> in
             # Callers: go to the other seats; the call-taker can dial *11 again.
             log.error("seat not restored", seat=seat.seat, why=str(refused))  # noqa: TRY400 # one line says it
     return restored
+
+
+async def look_for_phones(manager: Manager, phones: Iterable[str]) -> None:
+    """Have Asterisk ask each phone now whether it is there.
+
+    Started anew it asks them one by one over its whole round of 20 s, and until a phone has been
+    asked no waiting caller reaches it.
+    """
+    for phone in phones:
+        try:
+            await manager.action("PJSIPQualify", Endpoint=phone)
+        except ManagerError as refused:
+            # Callers: go to the other phones; Asterisk asks this one itself within 20 s.
+            log.warning("phone not looked for", phone=phone, why=str(refused))
 
 
 async def tell_deaf_phone(manager: Manager, seat: str, language: str) -> None:

@@ -62,7 +62,8 @@ def centre(flows):
     with TrialCentre(shape) as open_centre:
         yield open_centre
         if keep := os.environ.get("SIAGA_KEEP"):
-            shutil.copytree(open_centre.folder, keep, symlinks=True, ignore_dangling_symlinks=True)
+            sockets = shutil.ignore_patterns("*.ctl")
+            shutil.copytree(open_centre.folder, keep, symlinks=True, ignore=sockets)
 
 
 @pytest.fixture(scope="session")

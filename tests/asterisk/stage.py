@@ -1,8 +1,10 @@
 """What the stories share: people, seats, and what the centre's books say about them."""
 
 import re
+import socket
 from contextlib import contextmanager
 
+from centre import house
 from centre.actors import (
     AnswerAfter,
     Caller,
@@ -66,13 +68,27 @@ def seated(centre, number, plan=SPEAKS, *, answer=None, **more):
 
 
 def seat(centre, *numbers):
-    for number in numbers:
-        centre.asterisk(f"queue add member PJSIP/{number} to 112 penalty 0 as {number}")
+    _tell_queue(centre, *(("QueueAdd", n, f"MemberName: {n}\r\nPenalty: 0") for n in numbers))
 
 
 def unseat(centre, *numbers):
-    for number in numbers:
-        centre.asterisk(f"queue remove member PJSIP/{number} from 112")
+    _tell_queue(centre, *(("QueueRemove", n, "ActionID: 1") for n in numbers))
+
+
+def _tell_queue(centre, *deeds):
+    """Tell the queue of several phones at once: a console command each would take seconds."""
+    secret = house.ami_secret(centre.settings)
+    words = [f"Action: Login\r\nUsername: {house.AMI_USER}\r\nSecret: {secret}\r\nEvents: off"]
+    for action, number, more in deeds:
+        words.append(f"Action: {action}\r\nQueue: 112\r\nInterface: PJSIP/{number}\r\n{more}")
+    address = ("127.0.0.1", centre.settings.ami_port)
+    with socket.create_connection(address, 10.0) as manager:
+        manager.sendall("".join(f"{word}\r\n\r\n" for word in words).encode())
+        said = b""
+        while said.count(b"Response: ") < len(words):
+            part = manager.recv(65536)
+            assert part, said.decode(errors="replace")
+            said += part
 
 
 def member(centre, number):

@@ -29,6 +29,7 @@ from centre.trial import until
 FIRST_WORD_S = 5.0  # agi_first_word_s: the dead man's handle before the first word
 MARGIN_S = 3.0  # agi.channel.MARGIN_S: after the length of a step
 TALKED = (Result.ANSWERED, Reason.CALL_TAKER_HUNG_UP)
+PRESSES_0_LATE = (Wait(3.0), Press("0"), WaitForHangup(30.0))
 ON_LINE = {"conversations": 0, "conversations-standby": 1}
 
 
@@ -126,7 +127,7 @@ def test_fitri_reaches_a_call_taker_though_fastagi_freezes_in_the_prompt(town, d
             frozen_at.append(time.time())
 
         # She presses 0 into the frozen prompt, and nobody hears it.
-        fitri = reach(town, desk, within_s=20.0, during=freeze)
+        fitri = reach(town, desk, PRESSES_0_LATE, within_s=20.0, during=freeze)
         row = town.ended(fitri.call_id)
         rescue = next(e.fact.at for e in town.timeline(row) if e.fact.what == "fallback")
         rescued_s = rescue.timestamp() - frozen_at[0]
@@ -184,7 +185,7 @@ def test_joko_does_not_wait_though_fastagi_is_told_to_stop_while_karin_is_in_its
     town, desk, figure
 ):
     with ByHand(town, "conversations") as fastagi:
-        karin = caller(town, (Wait(4.0), Press("0"), WaitForHangup(30.0)), number=20)
+        karin = caller(town, PRESSES_0_LATE, number=20)
         with karin.start() as ringing:
             until("the prompt plays", lambda: in_menu(town, karin))
             os.kill(fastagi.pid, signal.SIGTERM)

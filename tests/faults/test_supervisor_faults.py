@@ -12,8 +12,8 @@ from call_router.call import Reason, Result
 from centre.actors import HangUp, Press, Speak, Wait
 from centre.trial import until
 
-CALL_TAKER_TALKS_S = 60.0
-TALKS_S = 16.0
+CALL_TAKER_TALKS_S = 300.0
+TALKS_S = 200.0
 
 
 @pytest.fixture(scope="module")
@@ -46,18 +46,20 @@ def test_alice_talks_on_though_the_supervisor_is_killed_and_another_adopts_aster
         assert town.running().keys() == set(town.programs)
         town.up()
         town.until_ready()
-        figure("supervisor killed: death to another one ready", time.monotonic() - killed)
+        stood_s = time.monotonic() - killed
+        figure("supervisor killed: death to another one ready", stood_s)
         after = {name: town.pid(name) for name in town.programs}
-        assert ringing.alive  # she is still talking
-        assert ringing.wait_ended(25.0) == 0
+        assert "2 active channels" in town.asterisk("core show channels")  # they still talk
+        town.asterisk("channel request hangup all")
+        assert ringing.wait_ended(15.0) == 0
     assert after.pop("asterisk") == before.pop("asterisk")
     assert not set(after.values()) & set(before.values())
     assert {name: pids[0] for name, pids in town.running().items()} == after | {
         "asterisk": town.pid("asterisk")
     }
     row = town.ended(alice.call_id)
-    assert (row.ending.result, row.ending.reason) == (Result.ANSWERED, Reason.CALLER_HUNG_UP)
-    assert row.talk_s > TALKS_S - 1.0
+    assert (row.ending.result, row.ending.reason) == (Result.ANSWERED, Reason.ASTERISK_HUNG_UP)
+    assert row.talk_s > stood_s
 
     bambang = reach(town, desk, talks(1.0), within_s=10.0, number=2)
     assert town.ended(bambang.call_id).lane == "pressed"

@@ -5,6 +5,7 @@ from secrets import randbits
 import pytest
 from stage import (
     CALLER_HZ,
+    caller,
     heard,
     member,
     pressing,
@@ -45,7 +46,7 @@ def _first(centre, number, target):
 
 def _second(centre, number, *, dies):
     """Bambang: talks, and then his phone dies, or he sends the caller back to the line."""
-    plan = (Speak(BAMBANG_HZ, SPOKE_S), Vanish() if dies else Transfer("112"))
+    plan = (Speak(BAMBANG_HZ, 2 * SPOKE_S), Vanish() if dies else Transfer("112"))
     return centre.phone(number, plan, answer=AnswerAfter(0.2))
 
 
@@ -54,23 +55,24 @@ def test_no_voice_is_lost_by_hold_transfer_and_a_lost_phone(centre, wave):
     with ExitStack() as city, ThreadPoolExecutor(AT_ONCE) as hands:
         phones = [_first(centre, *pair) for pair in zip(FIRST, SECOND, strict=True)]
         phones += [_second(centre, n, dies=bool(int(n) % 2)) for n in SECOND]
+        citra = (Speak(CITRA_HZ, SPOKE_S), HangUp())
+        phones += [centre.phone(n, citra, answer=AnswerAfter(0.2)) for n in THIRD]
         for line in hands.map(lambda phone: phone.start(), phones):
             city.enter_context(line)
         seat(centre, *FIRST)
         talk = pressing("0", Speak(CALLER_HZ, 90.0), HangUp())
-        rung = [
-            city.enter_context(ringing(centre, talk, f"0812345602{n:02d}")) for n in range(AT_ONCE)
-        ]
-        for _, sip_call_id in rung:
-            told(centre, sip_call_id, "answered")
+        people = [caller(centre, talk, f"0812345602{n:02d}") for n in range(AT_ONCE)]
+        rung = list(hands.map(lambda person: person.start(), people))
+        for call in rung:
+            city.enter_context(call)
+        for person in people:
+            told(centre, person.call_id, "answered")
         # Whoever comes back to the line is to meet Citra and her colleagues.
-        citra = (Speak(CITRA_HZ, SPOKE_S), HangUp())
-        for number in THIRD:
-            city.enter_context(seated(centre, number, citra, answer=AnswerAfter(0.2)))
         unseat(centre, *FIRST)
-        for call, _ in rung:
+        seat(centre, *THIRD)
+        for call in rung:
             call.wait_for("other_hung_up", 60.0)
-        calls = [centre.recorded(sip_call_id, 40.0) for _, sip_call_id in rung]
+        calls = [centre.recorded(person.call_id, 40.0) for person in people]
 
     for call in calls:
         _is_complete(centre, call)

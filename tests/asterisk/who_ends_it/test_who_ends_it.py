@@ -67,6 +67,7 @@ def test_a_caller_whom_the_network_lost_is_let_go_after_the_silence_the_trunk_al
     in_queue = pressing("0", Speak(CALLER_HZ, 1.0), Vanish())
     with seated(centre, "101") as line, ringing(centre, in_talk) as (call, talking_id):
         call.wait_for("vanish", 20.0)
+        unseat(centre, "101")
         with (
             seated(centre, "102", answer=NeverAnswer()),
             ringing(centre, in_queue) as (_, wait_id),

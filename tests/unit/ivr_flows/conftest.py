@@ -18,7 +18,8 @@ HERE = Path(__file__).parent
 HOUSE = HERE.parents[2]
 
 VARIABLES = {
-    Variable.RING: "call=siaga-1.1&flow=112&trunk=telkom&dialled=112&recording=2026/11/22/siaga-1.1"
+    Variable.RING: "call=siaga-1.1&flow=112&trunk=telkom&dialled=112"
+    "&recording=2026/11/22/siaga-1.1"
     "&num=08123456789&pres=allowed_not_screened&sip_call_id=abc%4010.0.0.1&name=ANI&pai="
     "&from_user=%2B628123456789",
 }
