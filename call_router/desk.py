@@ -74,16 +74,20 @@ class Desk:
         self._centre_state = centre_state
         numbers.preload()
 
-    def receive(self, ring: Ring) -> Call:
+    def receive(self, ring: Ring, language: str = "") -> Call:
         """Return the call that rings; its row is durable before this returns.
 
-        Raises NotAFact only for a call without an id. Trouble of the books is theirs alone.
+        With a `language` its menu begins in it at once, and one commit holds both. Raises
+        NotAFact only for a call without an id. Trouble of the books is theirs alone.
         """
         told: dict[str, JSON] = asdict(ring)
         del told["call_id"]
-        fact = Fact(ring.call_id, self._clock(), Event.RING, data=told)
-        self._books.record(fact)
-        return fold([fact])
+        at = self._clock()
+        facts = [Fact(ring.call_id, at, Event.RING, data=told)]
+        if language:
+            facts.append(Fact(ring.call_id, at, Event.MENU, data={"language": language}))
+        self._books.record(*facts)
+        return fold(facts)
 
     def note(self, call_id: str, what: str, why: str = "", **data: JSON) -> None:
         """Keep what happened to a call.

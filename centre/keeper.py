@@ -108,9 +108,6 @@ class Keeper:
                     log.info("keeper mended", what=what)
             except Exception as trouble:
                 # Callers: unaffected; the round is tried again, and said once, not each time.
-                if isinstance(trouble, StoreError | SQLAlchemyError):
-                    # A connection that was opened while the disk was read-only stays so.
-                    self._engine.dispose()
                 if what not in self._troubles:
                     self._troubles.add(what)
                     expected = isinstance(trouble, TROUBLE)

@@ -57,8 +57,8 @@ class SeatLine(Line, Protocol):
 class FlowDesk(Protocol):
     """What a conversation may ask of the desk. Nothing here waits long or refuses a caller."""
 
-    def receive(self, ring: Ring) -> Call:
-        """Write the call down."""
+    def receive(self, ring: Ring, language: str) -> Call:
+        """Write the call down, and that its menu begins in `language`."""
 
     def note(self, call_id: str, what: str, why: str = "", **data: JSON) -> None:
         """Add a fact to the call's timeline."""

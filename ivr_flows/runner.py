@@ -82,11 +82,11 @@ class _Conversation:
         self._rounds: dict[str, int] = {}
 
     def begin(self) -> None:
-        self._call = self._desk.receive(ring_of(self._channel, self._flow.name))
+        ring = ring_of(self._channel, self._flow.name)
+        self._call = self._desk.receive(ring, self._flow.language)
         self._channel.set(Variable.SAID, "menu")
         self._channel.answer()
         self._speak(self._flow.language)
-        self._note("menu", language=self._flow.language)
 
     def go_through(self) -> None:
         for _ in range(MOST_STEPS):

@@ -2,7 +2,17 @@
 
 import subprocess
 
+import pytest
+import structlog
+
 from asterisk_conf import sandbox
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were():
+    """A command under test sets up logging for its process; the next test must not inherit it."""
+    yield
+    structlog.reset_defaults()
 
 
 def pytest_report_header():

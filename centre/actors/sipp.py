@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,6 +40,9 @@ _PLANNED: Final = re.compile(
 
 # The kernel ends the process when the THREAD that started it ends: this one lives as we do.
 _STARTER: Final = ThreadPoolExecutor(1, "sipp-starter")
+
+_GIVEN: Final[deque[tuple[str, int]]] = deque(maxlen=500)
+_GIVING: Final = threading.Lock()
 
 
 class ActorError(Exception):
@@ -220,11 +224,23 @@ def free_ports(ip: str) -> tuple[int, int]:
             port = media.getsockname()[1] & ~1
             if sip.getsockname()[1] in range(port, port + 4) or port < 1024:
                 continue
+            if not _reserve(ip, sip.getsockname()[1], *range(port, port + 4)):
+                continue
             try:
                 with _bound(ip, port + 2):
                     return sip.getsockname()[1], port
             except OSError:
                 continue
+
+
+def _reserve(ip: str, *ports: int) -> bool:
+    """Whether none of `ports` was given out lately: its SIPp may not have bound it yet."""
+    wanted = {(ip, port) for port in ports}
+    with _GIVING:
+        if wanted & set(_GIVEN):
+            return False
+        _GIVEN.extend(wanted)
+        return True
 
 
 def _bound(ip: str, port: int) -> socket.socket:

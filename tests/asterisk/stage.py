@@ -113,6 +113,14 @@ def channels(centre):
     return [line.split("!")[0] for line in shown if "!" in line]
 
 
+def hang_up(centre, call):
+    """End a call as an administrator would, by the caller's channel."""
+    shown = centre.asterisk("core show channels concise").splitlines()
+    for line in shown:
+        if line.endswith(f"!{call.call_id}"):
+            centre.asterisk(f"channel request hangup {line.split('!')[0]}")
+
+
 def seat_row(centre, number):
     with reading(centre.engine) as connection:
         return seats.get(connection, centre.settings.centre_id, number)

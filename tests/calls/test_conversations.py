@@ -12,6 +12,7 @@ import pytest
 from scripted_asterisk import Asterisk, until
 
 from agi.server import Server, Settings, listen
+from agi.variables import Variable
 from call_router.call import Event, Fact, Reason, Result
 from call_router.policy_file import load_rules
 from centre import settings as settings_file
@@ -24,16 +25,9 @@ from ivr_flows.sounds import build
 
 CENTRE = "uji"
 VARIABLES = {
-    "SIAGA_FLOW": "112",
-    "SIAGA_TRUNK": "telkom",
-    "SIAGA_DIALLED": "112",
-    "SIAGA_NUM": "081234567890",
-    "SIAGA_NAME": "",
-    "SIAGA_PRES": "allowed_not_screened",
-    "SIAGA_PAI": "",
-    "SIAGA_FROM": "081234567890",
-    "SIAGA_SIP_CALL_ID": "abc@trunk",
-    "SIAGA_RECORDING": "2026/08/07/uji-1.1",
+    Variable.RING: "call=uji-1.1&flow=112&trunk=telkom&dialled=112&num=081234567890&name=&pai="
+    "&pres=allowed_not_screened&from_user=081234567890&sip_call_id=abc%40trunk"
+    "&recording=2026/08/07/uji-1.1",
     "SIAGA_SEAT": "101",
     "AQMSTATUS": "ADDED",
     "RQMSTATUS": "REMOVED",

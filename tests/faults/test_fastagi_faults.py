@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -29,7 +28,8 @@ from centre.trial import until
 FIRST_WORD_S = 5.0  # agi_first_word_s: the dead man's handle before the first word
 MARGIN_S = 3.0  # agi.channel.MARGIN_S: after the length of a step
 TALKED = (Result.ANSWERED, Reason.CALL_TAKER_HUNG_UP)
-PRESSES_0_LATE = (Wait(3.0), Press("0"), WaitForHangup(30.0))
+LAP_S = 1.0  # agi.server: a thread may stand at the door for 0.5 s more, and refuse
+PRESSES_0_LATE = (Wait(4.0), Press("0"), WaitForHangup(30.0))
 ON_LINE = {"conversations": 0, "conversations-standby": 1}
 
 
@@ -184,12 +184,16 @@ def test_the_first_caller_of_fresh_workers_is_in_the_database_before_the_first_w
 def test_joko_does_not_wait_though_fastagi_is_told_to_stop_while_karin_is_in_its_menu(
     town, desk, figure
 ):
+    log = town.house.run / "conversations.log"
     with ByHand(town, "conversations") as fastagi:
+        said = log.stat().st_size
         karin = caller(town, PRESSES_0_LATE, number=20)
         with karin.start() as ringing:
             until("the prompt plays", lambda: in_menu(town, karin))
             os.kill(fastagi.pid, signal.SIGTERM)
-            until("nobody accepts", lambda: not listens(town.settings.agi_ports[0]))
+            until("it drains", lambda: b'"draining"' in log.read_bytes()[said:])
+            drains = time.monotonic()
+            until("the last wait at the door is over", lambda: time.monotonic() > drains + LAP_S)
             joko = reach(town, desk, within_s=8.0, number=21)
             ringing.wait_ended(30.0)
         assert fastagi.process.wait(10) == 0
@@ -198,11 +202,6 @@ def test_joko_does_not_wait_though_fastagi_is_told_to_stop_while_karin_is_in_its
     assert row.wait_s < 1.5
     # And Karin is heard to the end of her menu.
     assert town.ended(karin.call_id).lane == "pressed"
-
-
-def listens(port):
-    with socket.socket() as door:
-        return door.connect_ex(("127.0.0.1", port)) == 0
 
 
 def two_seconds_a_command(call):

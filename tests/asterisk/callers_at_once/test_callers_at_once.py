@@ -4,6 +4,7 @@ from stage import (
     CALL_TAKER_HZ,
     CALLER_HZ,
     SECOND_HZ,
+    hang_up,
     heard,
     pressing,
     ringing,
@@ -17,10 +18,6 @@ from centre.actors import AnswerAfter, HangUp, Speak
 from centre.trial import until
 
 STAYS = pressing("0", Speak(CALLER_HZ, 90.0), HangUp())
-
-
-def _queued(centre, sip_call_id):
-    return told(centre, sip_call_id, "queued")[0].at
 
 
 def test_two_callers_are_answered_by_two_phones_at_the_same_time(centre):
@@ -44,22 +41,26 @@ def test_two_callers_are_answered_by_two_phones_at_the_same_time(centre):
 
 def test_three_callers_for_one_phone_are_answered_in_the_order_in_which_they_came(centre):
     numbers = ("081234560023", "081234560024", "081234560025")
-    with (
-        ExitStack() as city,
-        seated(centre, "101", (Speak(CALL_TAKER_HZ, 3.0), HangUp()), answer=AnswerAfter(0.2)),
-    ):
+    with ExitStack() as city, seated(centre, "101", answer=AnswerAfter(0.2)):
         came = []
         for number in numbers:
             _, sip_call_id = city.enter_context(ringing(centre, STAYS, number))
-            _queued(centre, sip_call_id)
+            told(centre, sip_call_id, "queued")
             came.append(sip_call_id)
         until("two wait, one talks", lambda: waiting(centre) == 2)
+        for n, sip_call_id in enumerate(came):
+            told(centre, sip_call_id, "answered")
+            assert waiting(centre) == 2 - n
+            recording = centre.recording(centre.call(sip_call_id))
+            began = recording.stat().st_size
+            until("some talk", lambda at=recording, b=began: at.stat().st_size > b + 20_000)
+            hang_up(centre, centre.call(sip_call_id))
         rows = [centre.recorded(sip_call_id, 40.0) for sip_call_id in came]
     answered = [row.answered_at for row in rows]
     assert answered == sorted(answered)
     assert [row.queued_at for row in rows] == sorted(row.queued_at for row in rows)
     for row in rows:
-        assert row.ending.reason == "call_taker_hung_up"
+        assert row.ending.reason == "asterisk_hung_up"
         whole(row)
         assert heard(centre, row, "", CALLER_HZ, CALL_TAKER_HZ) == {CALLER_HZ, CALL_TAKER_HZ}
 

@@ -47,6 +47,12 @@ def test_bob_is_in_the_books_before_he_hears_a_word(desk, books):
     assert call.caller.key == "+6281234567890"
 
 
+def test_the_menu_begins_in_the_same_breath(desk, books):
+    call = desk.receive(BOB_RINGS, "id")
+    assert [fact.what for fact in books.facts] == ["ring", "menu"]
+    assert (call.state, call.menu_at) == (State.MENU, EIGHT)
+
+
 def test_everything_the_dialplan_knew_is_in_the_ring(desk, books):
     desk.receive(replace(BOB_RINGS, name="Bob", pres="0", pai="x", from_user="y", recording="r"))
     assert books.facts[0].data == {

@@ -104,8 +104,9 @@ class StrictDesk:
             raise OSError(f"{verb}: disk full")
         self.told.append((verb, *what))
 
-    def receive(self, ring):
+    def receive(self, ring, language):
         self._tell("receive", ring)
+        self.told.append(("note", "menu", {"language": language}))
         return Call(ring.call_id)
 
     def note(self, call_id, what, why="", **data):
