@@ -19,7 +19,7 @@ import structlog
 
 from db import spool
 from db.facts import keep
-from db.gather import MOST, Gatherer, Outcome
+from db.gather import CROWD_S, MOST, Gatherer, Outcome
 from db.store import open_store, sqlite_path
 
 if TYPE_CHECKING:
@@ -176,8 +176,9 @@ class DurableBooks:
     def _my_hands(self) -> _Hands:
         with self._opening:
             if self._hands is None:
-                share = self._deadline_s * DATABASE_SHARE
-                self._hands = _Hands(self._url, self._spool_dir, self._centre_id, share)
+                # Less than a waiter's share: what failed is then known to have failed in time.
+                busy_s = self._deadline_s * DATABASE_SHARE - 3 * CROWD_S
+                self._hands = _Hands(self._url, self._spool_dir, self._centre_id, busy_s)
             return self._hands
 
     def _forget(self) -> None:

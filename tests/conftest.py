@@ -3,16 +3,15 @@
 import subprocess
 
 import pytest
-import structlog
 
 from asterisk_conf import sandbox
+from centre import logs
 
 
 @pytest.fixture(autouse=True)
-def logs_as_they_were():
-    """A command under test sets up logging for its process; the next test must not inherit it."""
-    yield
-    structlog.reset_defaults()
+def logs_to_stderr():
+    """Logs go where a program's go, and no test inherits what a command before it has set up."""
+    logs.configure(json=True)
 
 
 def pytest_report_header():

@@ -44,23 +44,23 @@ def test_three_callers_for_one_phone_are_answered_in_the_order_in_which_they_cam
     with ExitStack() as city, seated(centre, "101", answer=AnswerAfter(0.2)):
         came = []
         for number in numbers:
-            _, sip_call_id = city.enter_context(ringing(centre, STAYS, number))
+            call, sip_call_id = city.enter_context(ringing(centre, STAYS, number))
             told(centre, sip_call_id, "queued")
-            came.append(sip_call_id)
+            came.append((call, sip_call_id))
         until("two wait, one talks", lambda: waiting(centre) == 2)
-        for n, sip_call_id in enumerate(came):
+        for n, (call, sip_call_id) in enumerate(came):
             told(centre, sip_call_id, "answered")
             assert waiting(centre) == 2 - n
             recording = centre.recording(centre.call(sip_call_id))
             began = recording.stat().st_size
             until("some talk", lambda at=recording, b=began: at.stat().st_size > b + 20_000)
-            hang_up(centre, centre.call(sip_call_id))
-        rows = [centre.recorded(sip_call_id, 40.0) for sip_call_id in came]
+            hang_up(centre, call)
+        rows = [centre.recorded(sip_call_id, 40.0) for _, sip_call_id in came]
     answered = [row.answered_at for row in rows]
     assert answered == sorted(answered)
     assert [row.queued_at for row in rows] == sorted(row.queued_at for row in rows)
     for row in rows:
-        assert row.ending.reason == "asterisk_hung_up"
+        assert row.ending.reason == "caller_hung_up"
         whole(row)
         assert heard(centre, row, "", CALLER_HZ, CALL_TAKER_HZ) == {CALLER_HZ, CALL_TAKER_HZ}
 

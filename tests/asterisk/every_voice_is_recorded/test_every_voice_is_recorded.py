@@ -65,6 +65,7 @@ def test_no_voice_is_lost_by_hold_transfer_and_a_lost_phone(centre, wave):
         rung = list(hands.map(lambda person: person.start(), people))
         for call in rung:
             city.enter_context(call)
+            call.wait_for("answered", 20.0)
         for person in people:
             told(centre, person.call_id, "answered")
         # Whoever comes back to the line is to meet Citra and her colleagues.
