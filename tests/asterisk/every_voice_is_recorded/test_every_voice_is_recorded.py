@@ -37,7 +37,7 @@ def _first(centre, number, target):
     """Alice: talks, holds, talks again in a new stream, and sends the caller on."""
     plan = (
         Speak(ALICE_HZ, SPOKE_S),
-        Hold(0.8),
+        Hold(1.2),
         Speak(UNHELD_HZ, SPOKE_S, sequence=randbits(16)),
         Transfer(target),
     )
