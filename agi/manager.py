@@ -1,6 +1,6 @@
 """Asterisk's manager interface: events as they come, actions with their answers (asyncio).
 
-No package met what a call centre needs (agi.md section 8): a connection that always comes back,
+No package met what a call centre needs (decision 2): a connection that always comes back,
 a silent peer that is noticed, and a consumer that is told when it may have missed something.
 """
 

@@ -33,7 +33,7 @@ Conversations = Mapping[str, Conversation] | Callable[[str], Conversation | None
 """By script name: a mapping, or a function that gives None for an unknown script."""
 
 FAILURE = b"failure\n"
-"""Makes AGISTATUS=FAILURE and sends the dialplan on at once (agi.md section 2)."""
+"""Makes AGISTATUS=FAILURE and sends the dialplan on at once."""
 _LAP_S = 0.5
 """How long a thread waits in `accept` before it looks whether the server drains."""
 _OUT_OF_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)

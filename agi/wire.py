@@ -26,7 +26,7 @@ class Limits:
     line_bytes: int = 65_536
     header_bytes: int = 65_536
     look_s: float = 0.05
-    """After ``result=-1``: how long to look for the HANGUP that may explain it (agi.md: Asterisk
+    """After ``result=-1``: how long to look for the HANGUP that may explain it (Asterisk
     writes it at once)."""
 
 

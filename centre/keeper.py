@@ -47,7 +47,7 @@ SEATS_EVERY_S = 0.2
 SWEEP_EVERY_S = 2.0
 DISK_EVERY_S = 5.0
 RECORDING_SETTLES_S = 1.0
-"""MixMonitor's last bytes reach the file about 50 ms after the hang-up (asterisk.md section 1)."""
+"""MixMonitor's last bytes reach the file about 50 ms after the hang-up, measured."""
 
 TROUBLE = (StoreError, SQLAlchemyError, ManagerError, TimeoutError, OSError)
 """What passes: the round is tried again, and nothing of what it would have done is lost."""

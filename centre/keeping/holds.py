@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 EMPTIED_S = 0.2
-"""Ten frames of music, one of which must find the empty list and free it; 60 ms lost 1 voice in 60."""
+"""Ten frames of music, one of which must find the empty list and free it; with three, 1 voice in
+60 was lost."""
 
 
 async def rearm(manager: Manager, event: Message) -> None:

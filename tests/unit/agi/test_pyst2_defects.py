@@ -1,4 +1,4 @@
-"""Each fault that was found in pyst2 0.5.1's AGI (agi.md, section 3), by its number there."""
+"""Each fault that was found in pyst2 0.5.1's AGI, one test a fault, numbered."""
 
 import contextlib
 import signal
