@@ -16,18 +16,21 @@ if TYPE_CHECKING:
 
 HOUSE = Path(__file__).parent.parent
 ROOMS: Final = ("unit", "calls", "conf", "asterisk", "faults", "browser")
+UNSTEADY: Final = "unsteady"
 PROGRAMS: Final = ("mmdebstrap", "espeak-ng", "sox", "sipp", "postgres")
 
 
 def run(words: tuple[str, ...], say: Callable[[str], None]) -> int:
     """Run the rooms named in `words` (all when none); other words go to pytest as they are."""
     rooms = [word for word in words if word in ROOMS]
-    others = [word for word in words if word not in ROOMS]
+    others = [word for word in words if word not in (*ROOMS, UNSTEADY)]
+    if UNSTEADY in words:
+        others += ["-m", UNSTEADY]
     folders = [HOUSE / "tests" / room for room in rooms or ROOMS]
     ground.ensure(PROGRAMS, say)
     if sandbox.find() is None:
         sandbox.install(say)
-    given = [word for word in others if not word.startswith("-")]
+    given = [word for word in others if not word.startswith("-") and word != UNSTEADY]
     targets = [] if given and not rooms else [str(f) for f in folders if f.is_dir()]
     answer = subprocess.run(
         [sys.executable, "-m", "pytest", *targets, *others],

@@ -2,7 +2,7 @@
 
 Some phones start a new RTP stream when they take a caller back. MixMonitor would drop all of it
 whose sequence numbers lie below the old stream's; a recording that was ended and appended to
-while the hold music plays does not. 0.2 s of the hold music goes unrecorded.
+while the hold music plays does not. 0.1 s of the hold music goes unrecorded.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-EMPTIED_S = 0.2
-"""Ten frames of music, one of which must find the empty list and free it; with three, 1 voice in
-60 was lost."""
+EMPTIED_S = 0.1
+"""Five frames of music, one of which finds the recording's empty list and frees it."""
 
 
 async def rearm(manager: Manager, event: Message) -> None:

@@ -60,6 +60,7 @@ def centre(flows):
         },
     )
     with TrialCentre(shape) as open_centre:
+        the_keeper_is_there(open_centre)
         yield open_centre
         if keep := os.environ.get("SIAGA_KEEP"):
             sockets = shutil.ignore_patterns("*.ctl")
@@ -72,4 +73,11 @@ def full_centre():
     floor = {"warn_below_gib": 2 * ANY_DISK_GIB, "stop_below_gib": ANY_DISK_GIB}
     shape = Shape(ring_all=RING_ALL, changes={"recordings": floor})
     with TrialCentre(shape) as open_centre:
+        the_keeper_is_there(open_centre)
         yield open_centre
+
+
+def the_keeper_is_there(centre):
+    """A call that is held before the keeper has met Asterisk is recorded less well."""
+    log = centre.house.run / "keeper.log"
+    until("the keeper knows Asterisk", lambda: "asterisk connected" in log.read_text(), 30.0)

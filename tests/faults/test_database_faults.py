@@ -179,6 +179,7 @@ def test_dewi_is_not_delayed_though_all_starts_anew_on_a_read_only_database(town
     assert row.wait_s < NOT_DELAYED_S
 
 
+@pytest.mark.unsteady
 def test_ekos_row_is_made_by_asterisk_alone_though_neither_database_nor_spool_takes_a_fact(
     town, desk, figure
 ):

@@ -50,6 +50,7 @@ def _second(centre, number, *, dies):
     return centre.phone(number, plan, answer=AnswerAfter(0.2))
 
 
+@pytest.mark.unsteady
 @pytest.mark.parametrize("wave", range(WAVES))
 def test_no_voice_is_lost_by_hold_transfer_and_a_lost_phone(centre, wave):
     with ExitStack() as city, ThreadPoolExecutor(AT_ONCE) as hands:

@@ -96,6 +96,7 @@ def test_ani_and_budi_hear_each_other_from_first_word_to_last(phone, ring, tmp_p
     assert {p.payload[0] for p in sent if p.kind == 101} == {0}
 
 
+@pytest.mark.unsteady
 def test_audio_keeps_its_pace(phone, ring):
     line = phone(plan=[WaitForHangup(10)])
     with Ear(line.phone.local_ip, line.media_port) as budi:

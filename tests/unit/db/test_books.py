@@ -75,6 +75,7 @@ def test_nothing_to_record_is_nothing(url, books_of):
     assert kept(url) == []
 
 
+@pytest.mark.unsteady
 def test_a_locked_database_holds_up_one_caller_a_little_and_the_next_not_at_all(url, books_of):
     books = books_of(url)
     books.record(fact(1))
